@@ -1,0 +1,59 @@
+//! ML-KEM-768 (FIPS 203).
+
+use ml_kem::{
+    B32, Ciphertext, Decapsulate, EncapsulationKey, Key, KeyExport, MlKem768, Seed,
+    ml_kem_768::DecapsulationKey as Dk,
+};
+use zeroize::Zeroize;
+
+use super::{KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE, SHARED_SECRET_SIZE, Secret, random};
+use crate::error::{Code, Error, Result};
+
+const SEED_SIZE: usize = 64;
+
+/// The secret half of a key pair. It serves one handshake and is consumed by it.
+pub(crate) struct DecapsulationKey(Box<Dk>);
+
+impl DecapsulationKey {
+    /// Draws a key pair (FIPS 203 §7.1). Errors: ISO-1002.
+    pub(crate) fn generate() -> Result<Self> {
+        let seed = random::secret::<SEED_SIZE>(Code::HandshakeFailed)?;
+        let mut copy = Seed::from(*seed.expose());
+        let key = Self(Box::new(Dk::from_seed(copy)));
+        copy.zeroize();
+        Ok(key)
+    }
+
+    /// The public half, as it travels.
+    pub(crate) fn public_key(&self) -> [u8; KEM_PUBLIC_KEY_SIZE] {
+        self.0.encapsulation_key().to_bytes().into()
+    }
+
+    /// Recovers the shared secret and wipes the key (FIPS 203 §7.3). A ciphertext that was made for another
+    /// key gives an unrelated secret, not an error: implicit rejection.
+    pub(crate) fn decapsulate(self, ciphertext: &[u8; KEM_CIPHERTEXT_SIZE]) -> Secret<SHARED_SECRET_SIZE> {
+        let mut shared = self.0.decapsulate(&Ciphertext::<MlKem768>::from(*ciphertext));
+        Secret::take(shared.as_mut())
+    }
+}
+
+/// What encapsulating under a public key gives.
+pub(crate) struct Encapsulated {
+    pub(crate) ciphertext: [u8; KEM_CIPHERTEXT_SIZE],
+    pub(crate) shared_secret: Secret<SHARED_SECRET_SIZE>,
+}
+
+/// Draws a shared secret for the holder of `public_key` (FIPS 203 §7.2).
+///
+/// Errors: ISO-1001 if the key does not pass the modulus check, ISO-1002 if there is no randomness.
+pub(crate) fn encapsulate(public_key: &[u8; KEM_PUBLIC_KEY_SIZE]) -> Result<Encapsulated> {
+    let key = EncapsulationKey::<MlKem768>::new(&Key::<EncapsulationKey<MlKem768>>::from(*public_key))
+        .map_err(|_| {
+            Error::new(Code::HandshakeMissingPublicKey, "`pk` is no ML-KEM-768 key: the modulus check failed")
+        })?;
+    let message = random::secret::<32>(Code::HandshakeFailed)?;
+    let mut copy = B32::from(*message.expose());
+    let (ciphertext, mut shared) = key.encapsulate_deterministic(&copy);
+    copy.zeroize();
+    Ok(Encapsulated { ciphertext: ciphertext.into(), shared_secret: Secret::take(shared.as_mut()) })
+}

@@ -1,0 +1,135 @@
+//! The session endpoints: handshake, rotate, terminate, status.
+
+use std::sync::Arc;
+
+use super::{Answer, IdentityPolicy, Request, Server};
+use crate::crypto::{identity::IdentityKey, kem, random};
+use crate::error::{Code, Error, Result};
+use crate::session::Session;
+use crate::store::Store;
+use crate::wire::{
+    body::{self, HandshakeAnswer, HandshakeRequest, Plaintext},
+    canonical::pathname,
+    headers::{RequestHeaders, SessionId},
+};
+
+/// A session endpoint under `/api/nen/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `POST handshake`: establish a session.
+    Handshake,
+    /// `POST rotate`: establish a new session and destroy the old one.
+    Rotate,
+    /// `POST terminate`: destroy a session.
+    Terminate,
+    /// `GET status`: does a session live?
+    Status,
+}
+
+/// Where a request belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// To a session endpoint, answered by [`Server::respond`].
+    Session(Endpoint),
+    /// Under the prefix of the session endpoints, and none of them: answered with 404.
+    NotFound,
+    /// To the application.
+    Application,
+}
+
+impl Server {
+    /// Tells the session endpoints, which stand under the option `prefix`, from the application's own paths. `target` is
+    /// as for [`Request::read`].
+    pub fn route(&self, method: &str, target: &str) -> Route {
+        let below = pathname(target).and_then(|path| path.strip_prefix(self.options.prefix.as_str()));
+        let Some(action) = below.and_then(|rest| rest.strip_prefix('/')) else { return Route::Application };
+        match (method, action) {
+            ("POST", "handshake") => Route::Session(Endpoint::Handshake),
+            ("POST", "rotate") => Route::Session(Endpoint::Rotate),
+            ("POST", "terminate") => Route::Session(Endpoint::Terminate),
+            ("GET", "status") => Route::Session(Endpoint::Status),
+            _ => Route::NotFound,
+        }
+    }
+
+    /// Takes a client's public key and makes a session of it. The caller stores the session first, then sends the answer
+    /// with status 200.
+    ///
+    /// Errors: ISO-1001, ISO-1002, ISO-3004, ISO-6001, ISO-6002.
+    pub fn accept(&self, body: &[u8], now_ms: u64) -> Result<(Arc<Session>, Plaintext)> {
+        let HandshakeRequest { public_key, identity } = HandshakeRequest::read(body)?;
+        self.check_identity(identity.as_ref())?;
+        let kem::Encapsulated { ciphertext, shared_secret } = kem::encapsulate(&public_key)?;
+        let hmac_key = random::secret(Code::HandshakeFailed)?;
+        let id = SessionId::from_random(random::array(Code::HandshakeFailed)?);
+        let answer = HandshakeAnswer::write(id, &ciphertext, hmac_key.expose());
+        let lifetime = (now_ms, now_ms.saturating_add(self.options.session_ttl_ms));
+        Ok((Arc::new(Session::new(id, shared_secret, hmac_key, lifetime, identity)), answer))
+    }
+
+    /// Answers a session endpoint, failures included, with a synchronous store. `target` and headers are as for
+    /// [`Request::read`].
+    #[allow(clippy::too_many_arguments)] // each is a part of one HTTP request
+    pub fn respond(
+        &self,
+        store: &dyn Store,
+        endpoint: Endpoint,
+        headers: RequestHeaders<'_>,
+        method: &str,
+        target: &str,
+        body: &[u8],
+        now_ms: u64,
+    ) -> Result<Answer> {
+        if endpoint == Endpoint::Handshake {
+            let (session, answer) = self.accept(body, now_ms)?;
+            store.set(session, now_ms)?;
+            return Ok(Answer::plain(200, &answer));
+        }
+        let request = match Request::read(headers, method, target) {
+            Err(error) if error.code() == Code::SessionInvalidOrExpired => return gone(endpoint, error),
+            request => request?,
+        };
+        let id = request.session_id();
+        let verified = match self.verify_lifecycle(&request, store.get(id, now_ms)?, now_ms) {
+            Err(error) if error.code() == Code::SessionInvalidOrExpired => return gone(endpoint, error),
+            verified => verified?,
+        };
+        if let Some(verified) = verified {
+            let outcome = store.claim_nonce(&verified.claim(), now_ms)?;
+            verified.admit(outcome)?;
+        }
+        match endpoint {
+            Endpoint::Status => Ok(Answer::plain(200, body::VALID)),
+            Endpoint::Terminate => {
+                store.delete(id)?;
+                Ok(Answer::plain(200, body::SUCCESS))
+            }
+            // The old session lives until the new one is stored: a rotation that fails loses nothing.
+            Endpoint::Rotate | Endpoint::Handshake => {
+                let (session, answer) = self.accept(body, now_ms)?;
+                store.set(session, now_ms)?;
+                store.delete(id)?;
+                Ok(Answer::plain(200, &answer))
+            }
+        }
+    }
+
+    fn check_identity(&self, identity: Option<&IdentityKey>) -> Result<()> {
+        let refused = |detail| Err(Error::new(Code::AuthIdentitySignatureInvalid, detail));
+        match (&self.options.identities, identity) {
+            (IdentityPolicy::Optional, _) | (IdentityPolicy::Required, Some(_)) => Ok(()),
+            (IdentityPolicy::Only(allowed), Some(key)) if allowed.contains(key) => Ok(()),
+            (_, None) => refused("this server requires an identity and the client presented none"),
+            (_, Some(_)) => refused("this identity is not on the server's list"),
+        }
+    }
+}
+
+/// What an endpoint answers for a session that does not live.
+fn gone(endpoint: Endpoint, error: Error) -> Result<Answer> {
+    match endpoint {
+        Endpoint::Status => Ok(Answer::plain(401, body::NOT_VALID)),
+        Endpoint::Terminate => Ok(Answer::plain(200, body::SUCCESS)),
+        Endpoint::Rotate | Endpoint::Handshake => Err(error),
+    }
+}

@@ -1,0 +1,264 @@
+//! Where a server keeps its sessions: the contract, and the store in this process's memory.
+
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use crate::error::{Code, Error, Result};
+use crate::replay::{Claim, NonceClaim, ReplayCache};
+use crate::session::Session;
+use crate::wire::headers::SessionId;
+
+/// What a server needs of a session store. What each wrong answer costs:
+///
+/// - `get` that returns a session after its end, or after `delete`: a terminated client is still let in.
+/// - `get` that returns `None` for a live session: its client shakes hands again, needlessly; if the store is merely
+///   out of reach, every client does so at once. Return ISO-9001 instead.
+/// - `claim_nonce` that says [`Claim::Fresh`] twice for one nonce: a recorded request is accepted a second time.
+/// - `claim_nonce` done as a look-up and then a write: the same, for two requests that race.
+///
+/// Every method may be called from several threads at once.
+pub trait Store: Send + Sync {
+    /// The live session with this id. Errors: ISO-9001.
+    fn get(&self, id: SessionId, now_ms: u64) -> Result<Option<Arc<Session>>>;
+
+    /// Keeps a session until its [`Session::expires_ms`]. Errors: ISO-9001.
+    fn set(&self, session: Arc<Session>, now_ms: u64) -> Result<()>;
+
+    /// Removes a session; one that is not there is no error. Errors: ISO-9001.
+    fn delete(&self, id: SessionId) -> Result<()>;
+
+    /// Whether there is a live session with this id. Errors: ISO-9001.
+    fn exists(&self, id: SessionId, now_ms: u64) -> Result<bool> {
+        Ok(self.get(id, now_ms)?.is_some())
+    }
+
+    /// Takes a nonce if nobody had, in one atomic step. Errors: ISO-9001.
+    fn claim_nonce(&self, claim: &NonceClaim, now_ms: u64) -> Result<Claim>;
+}
+
+/// The caps of a [`MemoryStore`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// Most live sessions; a handshake beyond it is refused with ISO-9001.
+    pub max_sessions: usize,
+    /// Most remembered nonces of all sessions; a request beyond it is refused with ISO-5002.
+    pub max_nonces: usize,
+    /// Most remembered nonces of one session, so that one client cannot use up all of them.
+    pub max_nonces_per_session: usize,
+}
+
+impl Default for MemoryLimits {
+    /// A million sessions; four million nonces, a hundred thousand of one session, which is 1,600 requests a second.
+    fn default() -> Self {
+        Self { max_sessions: 1_000_000, max_nonces: 4_000_000, max_nonces_per_session: 100_000 }
+    }
+}
+
+const SHARDS: usize = 64;
+/// How often, at most, all shards are swept, in milliseconds.
+const SWEEP_EVERY_MS: u64 = 10_000;
+
+/// Sessions and nonces in this process's memory: for development and for a server of one process.
+pub struct MemoryStore {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: RandomState,
+    replay: ReplayCache,
+    count: AtomicUsize,
+    max_sessions: usize,
+    next_sweep_ms: AtomicU64,
+}
+
+#[derive(Default)]
+struct Shard {
+    sessions: HashMap<SessionId, Arc<Session>>,
+    by_expiry: BTreeSet<(u64, SessionId)>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new(MemoryLimits::default())
+    }
+}
+
+impl MemoryStore {
+    /// An empty store with these caps.
+    pub fn new(limits: MemoryLimits) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            replay: ReplayCache::new(limits.max_nonces, limits.max_nonces_per_session),
+            count: AtomicUsize::new(0),
+            max_sessions: limits.max_sessions,
+            next_sweep_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// How many sessions are kept, among them those that have ended and were not swept yet.
+    pub fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Whether no session is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many nonces are remembered.
+    pub fn nonces(&self) -> usize {
+        self.replay.len()
+    }
+
+    /// Removes every session that has ended and every nonce that can be forgotten. The store does so by itself as it is
+    /// used; a server that falls silent may call it from a timer.
+    pub fn sweep(&self, now_ms: u64) {
+        for index in 0..SHARDS {
+            if let Some(mut shard) = self.lock(index) {
+                self.release(shard.remove_expired(now_ms));
+            }
+        }
+        self.replay.sweep(now_ms);
+    }
+
+    fn sweep_if_due(&self, now_ms: u64) {
+        let due = self.next_sweep_ms.load(Ordering::Relaxed);
+        let next = now_ms.saturating_add(SWEEP_EVERY_MS);
+        // The one thread that moves the date sweeps; a clock that stepped far back moves it too.
+        if (now_ms >= due || next < due)
+            && self.next_sweep_ms.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            self.sweep(now_ms);
+        }
+    }
+
+    fn lock(&self, index: usize) -> Option<MutexGuard<'_, Shard>> {
+        Some(self.shards.get(index)?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn shard(&self, id: SessionId) -> Result<MutexGuard<'_, Shard>> {
+        usize::try_from(self.hasher.hash_one(id) % SHARDS as u64)
+            .ok()
+            .and_then(|index| self.lock(index))
+            .ok_or(Error::new(Code::StoreUnavailable, "the session store has no such shard"))
+    }
+
+    fn reserve(&self) -> bool {
+        let below_cap = |count| (count < self.max_sessions).then_some(count + 1);
+        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below_cap).is_ok()
+    }
+
+    fn release(&self, removed: usize) {
+        self.count.fetch_sub(removed, Ordering::Relaxed);
+    }
+}
+
+impl Store for MemoryStore {
+    fn get(&self, id: SessionId, now_ms: u64) -> Result<Option<Arc<Session>>> {
+        let shard = self.shard(id)?;
+        Ok(shard.sessions.get(&id).filter(|session| !session.is_expired(now_ms)).cloned())
+    }
+
+    fn set(&self, session: Arc<Session>, now_ms: u64) -> Result<()> {
+        self.sweep_if_due(now_ms);
+        let id = session.id();
+        let mut shard = self.shard(id)?;
+        self.release(usize::from(shard.remove(id)));
+        if !self.reserve() {
+            return Err(Error::new(Code::StoreUnavailable, "the session store is full"));
+        }
+        shard.by_expiry.insert((session.expires_ms(), id));
+        shard.sessions.insert(id, session);
+        Ok(())
+    }
+
+    fn delete(&self, id: SessionId) -> Result<()> {
+        let removed = self.shard(id)?.remove(id);
+        self.release(usize::from(removed));
+        Ok(())
+    }
+
+    fn claim_nonce(&self, claim: &NonceClaim, now_ms: u64) -> Result<Claim> {
+        self.sweep_if_due(now_ms);
+        Ok(self.replay.claim(claim, now_ms))
+    }
+}
+
+impl Shard {
+    fn remove(&mut self, id: SessionId) -> bool {
+        let Some(session) = self.sessions.remove(&id) else { return false };
+        self.by_expiry.remove(&(session.expires_ms(), id));
+        true
+    }
+
+    fn remove_expired(&mut self, now_ms: u64) -> usize {
+        let mut removed = 0;
+        while let Some(&(expires_ms, id)) = self.by_expiry.first() {
+            if expires_ms > now_ms {
+                break;
+            }
+            removed += usize::from(self.remove(id));
+        }
+        removed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{Secret, aead::Nonce};
+
+    fn session(number: u64, expires_ms: u64) -> Arc<Session> {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&number.to_le_bytes());
+        let (a, b) = (Secret::zeroed(), Secret::zeroed());
+        Arc::new(Session::new(SessionId::from_random(id), a, b, (0, expires_ms), None))
+    }
+
+    #[test]
+    fn a_session_is_there_until_its_end_or_its_deletion() {
+        let store = MemoryStore::default();
+        let (a, b) = (session(1, 1000), session(2, 1000));
+        store.set(Arc::clone(&a), 0).unwrap();
+        store.set(Arc::clone(&b), 0).unwrap();
+        assert!(store.exists(a.id(), 999).unwrap());
+        assert!(!store.exists(a.id(), 1000).unwrap());
+        store.delete(a.id()).unwrap();
+        store.delete(a.id()).unwrap();
+        assert!(!store.exists(a.id(), 0).unwrap() && store.exists(b.id(), 0).unwrap());
+        assert_eq!(store.len(), 1);
+    }
+
+    #[test]
+    fn ended_sessions_and_nonces_are_swept_as_the_store_is_used() {
+        let store = MemoryStore::default();
+        for number in 0..1000 {
+            store.set(session(number, 5_000), 0).unwrap();
+        }
+        let claim = |until_ms| NonceClaim {
+            session: SessionId::from_random([1; 16]),
+            nonce: Nonce::random().unwrap(),
+            until_ms,
+        };
+        assert_eq!(store.claim_nonce(&claim(30_000), 0), Ok(Claim::Fresh));
+        store.set(session(5_000, 100_000), 40_000).unwrap();
+        assert_eq!((store.len(), store.nonces()), (1, 0));
+        assert!(store.shards.iter().all(|shard| shard.lock().unwrap().by_expiry.len() <= 1));
+    }
+
+    #[test]
+    fn a_full_store_refuses_new_sessions_and_keeps_the_old() {
+        let store = MemoryStore::new(MemoryLimits { max_sessions: 2, ..MemoryLimits::default() });
+        let (a, b) = (session(1, 1000), session(2, 1000));
+        store.set(Arc::clone(&a), 0).unwrap();
+        store.set(Arc::clone(&b), 0).unwrap();
+        store.set(Arc::clone(&b), 0).unwrap();
+        assert_eq!(store.set(session(3, 1000), 0).unwrap_err().code(), Code::StoreUnavailable);
+        assert!(store.exists(a.id(), 0).unwrap() && store.exists(b.id(), 0).unwrap());
+        store.set(session(3, 30_000), 20_000).unwrap();
+    }
+}

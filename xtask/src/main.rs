@@ -1,0 +1,74 @@
+//! Writes what is generated from the core, and checks that it is up to date.
+//!
+//! `cargo xtask generate` writes every generated file; `cargo xtask generate --verify` writes nothing and fails if one
+//! of them is out of date.
+
+use std::{error::Error, fmt::Write as _, fs, path::Path, process::ExitCode};
+
+use nen::Code;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["generate"] => generate(write),
+        ["generate", "--verify"] => generate(verify),
+        _ => Err("usage: cargo xtask generate [--verify]".into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[allow(clippy::print_stderr)] // a command-line tool
+            {
+                eprintln!("xtask: {error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// Hands every generated file to `each`.
+fn generate(each: fn(&Path, &str) -> Outcome) -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace")?;
+    each(&root.join("include/nen.h"), &header(root)?)?;
+    each(&root.join("docs/ERRORS.md"), &error_page()?)
+}
+
+fn write(path: &Path, content: &str) -> Outcome {
+    Ok(fs::write(path, content)?)
+}
+
+fn verify(path: &Path, content: &str) -> Outcome {
+    if fs::read_to_string(path).is_ok_and(|current| current == content) {
+        return Ok(());
+    }
+    Err(format!("{} is out of date; run `cargo xtask generate` and commit it", path.display()).into())
+}
+
+/// The C header, from the exports of `nen-ffi`.
+fn header(root: &Path) -> Result<String, Box<dyn Error>> {
+    let directory = root.join("nen-ffi");
+    let config = cbindgen::Config::from_file(directory.join("cbindgen.toml"))?;
+    let bindings = cbindgen::Builder::new().with_crate(directory).with_config(config).generate()?;
+    let mut header = Vec::new();
+    bindings.write(&mut header);
+    Ok(String::from_utf8(header)?)
+}
+
+/// The page of error codes.
+fn error_page() -> Result<String, std::fmt::Error> {
+    let mut page = String::from(
+        "# Error codes\n\n<!-- Generated from src/error.rs by `cargo xtask generate`. -->\n\n\
+         Code, HTTP status and name are stable: never reused, never renumbered. The message is what travels, as\n\
+         `{\"error\":{\"code\",\"message\"}}`. The hint stays in the log of the side that raised the error.\n\n\
+         | code | HTTP | name | message | hint |\n|---|---|---|---|---|\n",
+    );
+    for code in Code::ALL {
+        let (status, name) = (code.http_status(), code.name());
+        let (message, hint) = (code.message(), code.hint());
+        writeln!(page, "| {code} | {status} | `{name}` | {message} | {hint} |")?;
+    }
+    Ok(page)
+}
