@@ -37,10 +37,13 @@
 //! ```
 
 #![forbid(unsafe_code)]
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod client;
 mod crypto;
 mod error;
+#[cfg(test)]
+mod every_code;
 mod replay;
 mod server;
 mod session;

@@ -7,6 +7,8 @@ pub(crate) mod aead;
 pub(crate) mod identity;
 pub(crate) mod kem;
 pub(crate) mod mac;
+#[cfg(test)]
+mod published_vectors;
 pub(crate) mod random;
 mod secret;
 

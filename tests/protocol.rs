@@ -1,0 +1,792 @@
+//! Two endpoints over simulated time: what NEN-PROTOCOL-V2 asks of both sides, through the public API alone.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test fails by panicking
+
+use std::{collections::HashSet, sync::Arc};
+
+use nen::{
+    Answer, Call, Client, ClientOptions, Code, Endpoint, Error, Exchange, Identity, IdentityPolicy,
+    MemoryLimits, MemoryStore, NonceClaim, Outcome, RequestHeaders, Result, Route, SealedRequest, Server,
+    ServerOptions, Session, SessionId, SignedHeaders, Store,
+};
+
+const START: u64 = 1_763_750_000_000;
+const PATH: &str = "/api/secure-data";
+const HOUR: u64 = 3_600_000;
+
+/// A server, its store, a client, and the clock of each.
+struct World {
+    server: Server,
+    store: MemoryStore,
+    client: Client,
+    server_now: u64,
+    client_now: u64,
+}
+
+impl World {
+    fn new(server: ServerOptions, client: ClientOptions) -> Self {
+        let mut world = Self {
+            server: Server::new(server).unwrap(),
+            store: MemoryStore::new(MemoryLimits::default()),
+            client: Client::new(client),
+            server_now: START,
+            client_now: START,
+        };
+        world.shake_hands().unwrap();
+        world
+    }
+
+    fn plain() -> Self {
+        Self::new(ServerOptions::default(), ClientOptions::default())
+    }
+
+    fn shake_hands(&mut self) -> Result<Arc<Session>> {
+        let handshake = self.client.handshake()?;
+        let answer = self.endpoint("POST", "handshake", RequestHeaders::default(), handshake.body());
+        self.client.establish(handshake, answer.status, &answer.body, self.client_now)
+    }
+
+    fn endpoint(&self, method: &str, action: &str, headers: RequestHeaders<'_>, body: &[u8]) -> Answer {
+        let target = format!("/api/nen/{action}");
+        let Route::Session(endpoint) = self.server.route(method, &target) else {
+            panic!("{method} {action}")
+        };
+        self.server
+            .respond(&self.store, endpoint, headers, method, &target, body, self.server_now)
+            .unwrap_or_else(|error| Answer::error(&error))
+    }
+
+    fn sign(&self, method: &str, action: &str) -> SignedHeaders {
+        self.client.sign(method, &format!("/api/nen/{action}"), self.client_now).unwrap()
+    }
+
+    fn seal(&self, body: Option<&[u8]>) -> SealedRequest {
+        Call::new("POST", PATH).seal(&self.client, body, self.client_now).unwrap()
+    }
+
+    fn admit(&self, headers: RequestHeaders<'_>) -> Result<Exchange> {
+        self.server.admit(&self.store, headers, "POST", PATH, self.server_now)
+    }
+
+    fn refusal(&self, headers: RequestHeaders<'_>) -> Code {
+        self.admit(headers).err().expect("the request was admitted").code()
+    }
+
+    /// What the protected echo endpoint answers.
+    fn echo(&self, method: &str, target: &str, request: &SealedRequest) -> Answer {
+        let serve = || {
+            let headers = request.headers.as_received();
+            let exchange = self.server.admit(&self.store, headers, method, target, self.server_now)?;
+            let body = exchange.open(request.body.as_deref().unwrap_or_default())?;
+            exchange.seal(200, body.as_deref().map_or(b"null", Vec::as_slice))
+        };
+        serve().unwrap_or_else(|error| Answer::error(&error))
+    }
+
+    /// A whole call, as a binding makes it.
+    fn call(&mut self, method: &str, target: &str, body: Option<&[u8]>) -> Result<Outcome> {
+        let mut call = Call::new(method, target);
+        loop {
+            let request = call.seal(&self.client, body, self.client_now)?;
+            let answer = self.echo(method, target, &request);
+            let date = httpdate::fmt_http_date(
+                std::time::UNIX_EPOCH + std::time::Duration::from_millis(self.server_now),
+            );
+            let body = if method == "HEAD" { &b""[..] } else { &answer.body };
+            match call.open(&self.client, answer.status, Some(&date), body, self.client_now)? {
+                Outcome::Repeat => {}
+                Outcome::Reestablish => drop(self.shake_hands()?),
+                outcome => return Ok(outcome),
+            }
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn answer(json: &[u8]) -> Outcome {
+    Outcome::Answer(Some(json.to_vec().into()))
+}
+
+fn code_in(answer: &Answer) -> &str {
+    let start = text(&answer.body).find("ISO-").expect("an error body");
+    &text(&answer.body)[start..start + 8]
+}
+
+// ── the whole exchange ──────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn every_method_is_authenticated_sealed_and_answered() {
+    let mut world = World::plain();
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        assert_eq!(
+            world.call(method, PATH, Some(br#"{"secret":"x"}"#)).unwrap(),
+            answer(br#"{"secret":"x"}"#)
+        );
+    }
+    for method in ["GET", "DELETE"] {
+        assert_eq!(
+            world.call(method, "/api/notes/caf%C3%A9%20au%20lait?q=1", None).unwrap(),
+            answer(b"null")
+        );
+    }
+    assert_eq!(world.call("HEAD", PATH, None).unwrap(), Outcome::Answer(None));
+}
+
+#[test]
+fn nothing_of_the_plaintext_travels() {
+    let world = World::plain();
+    let secret = br#"{"secret":"Only the endpoint that needs this can read it"}"#;
+    let request = world.seal(Some(secret));
+    let answer = world.echo("POST", PATH, &request);
+    for wire in [text(request.body.as_deref().unwrap()), text(&answer.body)] {
+        assert!(!wire.contains("secret") && !wire.contains("Only"), "{wire}");
+    }
+    assert!(text(&answer.body).starts_with("{\"ct\":\"") && text(&answer.body).contains("\",\"n\":\""));
+    assert_eq!(text(request.body.as_deref().unwrap()).matches(':').count(), 1);
+}
+
+#[test]
+fn a_stream_arrives_chunk_by_chunk() {
+    let world = World::plain();
+    let mut call = Call::new("POST", PATH);
+    let request = call.seal(&world.client, None, START).unwrap();
+    let mut sealer = world.admit(request.headers.as_received()).unwrap().stream().unwrap();
+    let mut opener = call.open_stream(&world.client, Some(sealer.nonce_header().as_bytes())).unwrap();
+    for word in ["secure ", "streaming ", "works"] {
+        let frame = sealer.seal(word.as_bytes()).unwrap();
+        assert!(frame.starts_with(b"data: ") && frame.ends_with(b"\n\n"));
+        opener.push(&frame);
+        assert_eq!(opener.next_chunk().unwrap().unwrap().as_slice(), word.as_bytes());
+        assert_eq!(opener.next_chunk().unwrap(), None);
+    }
+    opener.push(&sealer.finish().unwrap());
+    assert_eq!((opener.next_chunk(), opener.end(), opener.is_finished()), (Ok(None), Ok(()), true));
+}
+
+#[test]
+fn answers_keep_their_status_and_one_that_forbids_a_body_is_sealed_all_the_same() {
+    let world = World::plain();
+    for (given, sent) in [(200, 200), (201, 201), (404, 404), (422, 422), (204, 200), (205, 200)] {
+        let mut call = Call::new("POST", PATH);
+        let request = call.seal(&world.client, None, START).unwrap();
+        let sealed = world.admit(request.headers.as_received()).unwrap().seal(given, b"{}").unwrap();
+        let expected: &[u8] = if given == sent { b"{}" } else { b"null" };
+        assert_eq!(sealed.status, sent);
+        assert_eq!(call.open(&world.client, sent, None, &sealed.body, START).unwrap(), answer(expected));
+    }
+}
+
+// ── the server's check ──────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_request_is_checked_in_the_specified_order() {
+    // Each fault is added to those before it, so that every check is seen to come before the next.
+    let mut world = World::plain();
+    let good = world.seal(None).headers;
+    world.admit(good.as_received()).unwrap();
+    let spent = good.as_received();
+    assert_eq!(world.refusal(spent), Code::ReplayNonceReused);
+    world.server_now += 30_001;
+    assert_eq!(world.refusal(spent), Code::AuthTimestampOutOfWindow);
+    let forged = RequestHeaders { signature: Some(b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), ..spent };
+    assert_eq!(world.refusal(forged), Code::AuthSignatureInvalid);
+    let unsigned = RequestHeaders { signature: None, ..forged };
+    assert_eq!(world.refusal(unsigned), Code::AuthSignatureMissing);
+    let no_nonce = RequestHeaders { nonce: None, ..unsigned };
+    assert_eq!(world.refusal(no_nonce), Code::AuthNonceMissing);
+    let unknown = RequestHeaders { session: Some(b"00000000-0000-4000-8000-000000000000"), ..no_nonce };
+    assert_eq!(world.refusal(unknown), Code::SessionInvalidOrExpired);
+    assert_eq!(world.refusal(RequestHeaders { session: None, ..unknown }), Code::SessionHeaderMissing);
+}
+
+#[test]
+fn malformed_headers_have_their_codes() {
+    type Change = fn(&mut RequestHeaders<'static>);
+    let world = World::plain();
+    let good = world.seal(None).headers;
+    let good = good.as_received();
+    let with = |change: fn(&mut RequestHeaders<'static>)| {
+        let mut headers = RequestHeaders::default();
+        change(&mut headers);
+        RequestHeaders {
+            session: headers.session.or(good.session),
+            timestamp: headers.timestamp.or(good.timestamp),
+            nonce: headers.nonce.or(good.nonce),
+            signature: headers.signature.or(good.signature),
+        }
+    };
+    let cases: [(Change, Code); 16] = [
+        (|h| h.session = Some(b""), Code::SessionHeaderMissing),
+        (|h| h.session = Some(b"\xff"), Code::SessionInvalidOrExpired),
+        (|h| h.session = Some(b"../../etc/passwd"), Code::SessionInvalidOrExpired),
+        (|h| h.nonce = Some(b""), Code::AuthNonceMissing),
+        (|h| h.nonce = Some(b"AAAAAAAAAAAAAAA="), Code::AuthNonceMissing),
+        (|h| h.nonce = Some(b"AAAAAAAAAAAAAAAAAAAA"), Code::AuthNonceMissing),
+        (|h| h.nonce = Some(b"________________"), Code::AuthNonceMissing),
+        (|h| h.nonce = Some(b" AAAAAAAAAAAAAAAA"), Code::AuthNonceMissing),
+        (|h| h.nonce = Some(b"AAAAAAAAAAAAAAAA"), Code::AuthSignatureInvalid),
+        (|h| h.signature = Some(b""), Code::AuthSignatureInvalid),
+        (|h| h.signature = Some(b"AAAA"), Code::AuthSignatureInvalid),
+        (|h| h.signature = Some(b"not base64 at all"), Code::AuthSignatureInvalid),
+        (|h| h.timestamp = Some(b"1763750000001"), Code::AuthSignatureInvalid),
+        (|h| h.timestamp = Some(b"1763750000000 "), Code::AuthSignatureInvalid),
+        (|h| h.timestamp = Some(b""), Code::AuthSignatureInvalid),
+        (|h| h.timestamp = Some(b"\xff"), Code::AuthSignatureInvalid),
+    ];
+    for (index, (change, code)) in cases.into_iter().enumerate() {
+        assert_eq!(world.refusal(with(change)), code, "case {index}");
+    }
+    assert_eq!(world.refusal(RequestHeaders { timestamp: None, ..good }), Code::AuthTimestampOutOfWindow);
+    assert!(world.admit(good).is_ok(), "none of these spent the nonce");
+}
+
+#[test]
+fn an_authentic_timestamp_that_is_no_number_is_out_of_the_window() {
+    let world = World::plain();
+    let session = world.client.session().unwrap();
+    let record = session.to_record();
+    // Signed by hand, since our client cannot be made to write such a timestamp.
+    for timestamp in ["", "now", "-1", "+1763750000000", "1763750000000.0", "99999999999999999999"] {
+        let nonce = "AAAAAAAAAAAAAAAA";
+        let signature = sign_by_hand(&record, &format!("POST\n{PATH}\n{timestamp}\n{nonce}"));
+        let headers = RequestHeaders {
+            session: Some(session.id().to_text().leak().as_bytes()),
+            timestamp: Some(timestamp.as_bytes()),
+            nonce: Some(nonce.as_bytes()),
+            signature: Some(signature.as_bytes()),
+        };
+        assert_eq!(world.refusal(headers), Code::AuthTimestampOutOfWindow, "{timestamp:?}");
+    }
+}
+
+/// HMAC-SHA256 with the key of a session record, independent of the crate under test.
+fn sign_by_hand(record: &str, message: &str) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use hmac::{Hmac, KeyInit, Mac};
+    let record: serde_json::Value = serde_json::from_str(record).unwrap();
+    let key = STANDARD.decode(record["hmacKey"].as_str().unwrap()).unwrap();
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key).unwrap();
+    mac.update(message.as_bytes());
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+#[test]
+fn the_window_is_30_seconds_either_way_and_a_nonce_is_remembered_through_all_of_it() {
+    for (server_now, admitted) in
+        [(START + 30_000, true), (START - 30_000, true), (START + 30_001, false), (START - 30_001, false)]
+    {
+        let mut world = World::plain();
+        let headers = world.seal(None).headers;
+        world.server_now = server_now;
+        assert_eq!(world.admit(headers.as_received()).is_ok(), admitted, "{server_now}");
+    }
+    let mut world = World::plain();
+    world.client_now = START + 30_000;
+    let headers = world.seal(None).headers;
+    world.admit(headers.as_received()).unwrap();
+    for now in (START..=START + 60_000).step_by(1000) {
+        world.server_now = now;
+        assert_eq!(world.refusal(headers.as_received()), Code::ReplayNonceReused, "{now}");
+    }
+    world.server_now = START + 60_001;
+    assert_eq!(world.refusal(headers.as_received()), Code::AuthTimestampOutOfWindow);
+}
+
+#[test]
+fn a_stranger_leaves_no_trace_and_burns_no_nonce() {
+    let world = World::plain();
+    let good = world.seal(None).headers;
+    for _ in 0..100 {
+        let forged = RequestHeaders { timestamp: Some(b"1763750000001"), ..good.as_received() };
+        assert_eq!(world.refusal(forged), Code::AuthSignatureInvalid);
+    }
+    assert_eq!(world.store.nonces(), 0);
+    assert!(world.admit(good.as_received()).is_ok());
+}
+
+#[test]
+fn a_signature_holds_for_its_method_and_path_alone() {
+    let world = World::plain();
+    let headers = world.seal(None).headers;
+    for (method, target) in
+        [("GET", PATH), ("POST", "/api/secure-data/"), ("POST", "/api/secure%2Ddata"), ("POST", "")]
+    {
+        let refused = world.server.admit(&world.store, headers.as_received(), method, target, START);
+        assert_eq!(refused.err().unwrap().code(), Code::AuthSignatureInvalid, "{method} {target}");
+    }
+    let with_query = format!("{PATH}?page=2");
+    assert!(world.server.admit(&world.store, headers.as_received(), "POST", &with_query, START).is_ok());
+}
+
+#[test]
+fn without_strict_mode_an_absent_signature_is_admitted_and_its_nonce_counts_for_the_whole_session() {
+    let mut world =
+        World::new(ServerOptions { strict: false, ..ServerOptions::default() }, ClientOptions::default());
+    let request = world.seal(Some(b"{}"));
+    let signed = request.headers.as_received();
+    let unsigned = RequestHeaders { signature: None, ..signed };
+    let exchange = world.admit(unsigned).unwrap();
+    assert_eq!(exchange.open(request.body.as_deref().unwrap()).unwrap().unwrap().as_slice(), b"{}");
+    world.server_now = START + HOUR - 1;
+    assert_eq!(world.refusal(unsigned), Code::ReplayNonceReused);
+    let forged = RequestHeaders { timestamp: Some(b"1"), ..signed };
+    assert_eq!(world.refusal(forged), Code::AuthSignatureInvalid);
+    assert_eq!(world.refusal(RequestHeaders { nonce: None, ..unsigned }), Code::AuthNonceMissing);
+}
+
+#[test]
+fn a_session_ends_with_its_lifetime() {
+    let mut world = World::plain();
+    (world.server_now, world.client_now) = (START + HOUR - 1, START + HOUR - 1);
+    assert!(world.admit(world.seal(None).headers.as_received()).is_ok());
+    (world.server_now, world.client_now) = (START + HOUR, START + HOUR);
+    assert_eq!(world.refusal(world.seal(None).headers.as_received()), Code::SessionInvalidOrExpired);
+}
+
+#[test]
+fn a_store_that_hands_out_another_session_is_caught() {
+    struct Mixed(MemoryStore, SessionId);
+    impl Store for Mixed {
+        fn get(&self, _: SessionId, now_ms: u64) -> Result<Option<Arc<Session>>> {
+            self.0.get(self.1, now_ms)
+        }
+        fn set(&self, session: Arc<Session>, now_ms: u64) -> Result<()> {
+            self.0.set(session, now_ms)
+        }
+        fn delete(&self, id: SessionId) -> Result<()> {
+            self.0.delete(id)
+        }
+        fn claim_nonce(&self, claim: &NonceClaim, now_ms: u64) -> Result<nen::Claim> {
+            self.0.claim_nonce(claim, now_ms)
+        }
+    }
+    let mut world = World::plain();
+    let other = world.client.session().unwrap().id();
+    world.shake_hands().unwrap();
+    let headers = world.seal(None).headers;
+    let mixed = Mixed(std::mem::take(&mut world.store), other);
+    let refused = world.server.admit(&mixed, headers.as_received(), "POST", PATH, START);
+    assert_eq!(refused.err().unwrap().code(), Code::StoreUnavailable);
+}
+
+#[test]
+fn malformed_bodies_have_their_codes() {
+    let world =
+        World::new(ServerOptions { max_body: 100, ..ServerOptions::default() }, ClientOptions::default());
+    let refusal = |body: &[u8]| {
+        let exchange = world.admit(world.seal(None).headers.as_received()).unwrap();
+        exchange.open(body).unwrap_err().code()
+    };
+    for body in [
+        &b" "[..],
+        b"null",
+        b"[]",
+        b"\"ct\"",
+        b"{}",
+        b"{\"ct\":1}",
+        b"{\"ct\":\"A\"",
+        b"{\"ct\":\"\",\"ct\":\"\"}",
+    ] {
+        assert_eq!(refusal(body), Code::WireInvalidPayloadFormat, "{}", text(body));
+    }
+    assert_eq!(refusal(&[b' '; 101]), Code::WireInvalidPayloadFormat);
+    for ct in ["A", "AAA", "AA=A", "AA-_", "AAAA\\n", " AAAA"] {
+        assert_eq!(refusal(format!("{{\"ct\":\"{ct}\"}}").as_bytes()), Code::WireDecodeFailed, "{ct}");
+    }
+    for ct in ["", "AAAA", "AAAAAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAAAAAAAAAAAAAAAA"] {
+        assert_eq!(refusal(format!("{{\"ct\":\"{ct}\"}}").as_bytes()), Code::CryptoDecryptFailed, "{ct}");
+    }
+    for plaintext in [&b""[..], b"{", b"undefined", b"\xff", b"\"\xff\"", b"1 2"] {
+        let request = world.seal(Some(plaintext));
+        let exchange = world.admit(request.headers.as_received()).unwrap();
+        let refused = exchange.open(request.body.as_deref().unwrap()).unwrap_err();
+        assert_eq!(refused.code(), Code::CryptoPayloadNotJson, "{plaintext:?}");
+    }
+    let exchange = world.admit(world.seal(None).headers.as_received()).unwrap();
+    assert_eq!(exchange.open(b""), Ok(None));
+}
+
+#[test]
+fn a_body_opens_under_the_nonce_of_its_own_request_only() {
+    let world = World::plain();
+    let (a, b) = (world.seal(Some(b"1")), world.seal(Some(b"2")));
+    let exchange = world.admit(a.headers.as_received()).unwrap();
+    assert_eq!(exchange.open(b.body.as_deref().unwrap()).unwrap_err().code(), Code::CryptoDecryptFailed);
+}
+
+// ── the session endpoints ───────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn the_endpoints_are_told_from_the_application() {
+    let server = Server::new(ServerOptions::default()).unwrap();
+    for (method, target, route) in [
+        ("POST", "/api/nen/handshake", Route::Session(Endpoint::Handshake)),
+        ("POST", "/api/nen/rotate?x", Route::Session(Endpoint::Rotate)),
+        ("POST", "/api/nen/terminate", Route::Session(Endpoint::Terminate)),
+        ("GET", "/api/nen/status", Route::Session(Endpoint::Status)),
+        ("GET", "/api/nen/handshake", Route::NotFound),
+        ("POST", "/api/nen/status", Route::NotFound),
+        ("POST", "/api/nen/", Route::NotFound),
+        ("POST", "/api/nen/handshake/", Route::NotFound),
+        ("POST", "/api/nen", Route::Application),
+        ("POST", "/api/nenhandshake", Route::Application),
+        ("POST", "/x/api/nen/handshake", Route::Application),
+    ] {
+        assert_eq!(server.route(method, target), route, "{method} {target}");
+    }
+    let mounted = ServerOptions { prefix: "/tenant/secure".into(), ..ServerOptions::default() };
+    let mounted = Server::new(mounted).unwrap();
+    assert_eq!(mounted.route("GET", "/tenant/secure/status"), Route::Session(Endpoint::Status));
+}
+
+#[test]
+fn options_that_cannot_be_are_refused_when_the_server_is_made() {
+    let refused = |change: fn(&mut ServerOptions)| {
+        let mut options = ServerOptions::default();
+        change(&mut options);
+        Server::new(options).err().expect("the option was taken").to_string()
+    };
+    assert!(refused(|o| o.session_ttl_ms = 0).contains("session_ttl_ms"));
+    assert!(refused(|o| o.session_ttl_ms = u64::MAX).contains("session_ttl_ms"));
+    assert!(refused(|o| o.window_ms = 0).contains("window_ms"));
+    assert!(refused(|o| o.max_body = 0).contains("max_body"));
+    assert!(refused(|o| o.identities = IdentityPolicy::Only(HashSet::new())).contains("identities"));
+    for prefix in ["", "/", "api", "/api/", "/api?x", "/caf\u{e9}"] {
+        let options = ServerOptions { prefix: prefix.into(), ..ServerOptions::default() };
+        assert!(Server::new(options).is_err(), "{prefix}");
+    }
+}
+
+#[test]
+fn malformed_handshakes_have_their_codes() {
+    let world = World::plain();
+    let handshake = |body: &str| {
+        let answer = world.endpoint("POST", "handshake", RequestHeaders::default(), body.as_bytes());
+        (answer.status, code_in(&answer).to_owned())
+    };
+    let good = Client::default().handshake().unwrap();
+    let good = text(good.body());
+    let identified =
+        Client::new(ClientOptions { identity: Some(Identity::generate().unwrap()), ..Default::default() });
+    let identified = identified.handshake().unwrap();
+    let identified: serde_json::Value = serde_json::from_slice(identified.body()).unwrap();
+    let identified_with = |name: &str, value: serde_json::Value| {
+        let mut body = identified.clone();
+        body[name] = value;
+        body.to_string()
+    };
+    let not_a_key = good.replacen(&good[7..11], "////", 1);
+    let cases = [
+        ("", "ISO-1001"),
+        ("null", "ISO-1001"),
+        ("[]", "ISO-1001"),
+        ("{}", "ISO-1001"),
+        ("{\"pk\":1}", "ISO-1001"),
+        ("{\"pk\":\"\"}", "ISO-1001"),
+        ("{\"pk\":\"AAAA\"}", "ISO-1001"),
+        ("{\"pk\":\"AAA\"}", "ISO-6002"),
+        (not_a_key.as_str(), "ISO-1001"),
+        (&good.replace('}', ",\"pk\":\"\"}"), "ISO-1001"),
+        (&good.replace('}', ",\"sigPk\":null}"), "ISO-1001"),
+        (&good.replace('}', ",\"sigPk\":\"AAAA\"}"), "ISO-3004"),
+        (&good.replace('}', ",\"sigOfPk\":\"AAAA\"}"), "ISO-3004"),
+        (&identified_with("sigPk", "AAA".into()), "ISO-6002"),
+        (&identified_with("sigOfPk", "AAA".into()), "ISO-6002"),
+        (&identified_with("sigPk", "AAAA".into()), "ISO-3004"),
+        (&identified_with("sigOfPk", "AAAA".into()), "ISO-3004"),
+        (&identified_with("pk", good[7..good.len() - 2].into()), "ISO-3004"),
+        (&format!("{{\"pk\":\"{}\"}}", "A".repeat(16 * 1024)), "ISO-6001"),
+    ];
+    for (body, code) in cases {
+        let (status, got) = handshake(body);
+        assert_eq!((got.as_str(), status), (code, if code == "ISO-3004" { 401 } else { 400 }), "{body:.60}");
+    }
+    assert_eq!(world.store.len(), 1, "no refused handshake made a session");
+}
+
+#[test]
+fn rotation_replaces_the_session_and_a_failed_one_loses_nothing() {
+    for signed in [true, false] {
+        let world = World::plain();
+        let old = world.client.session().unwrap();
+        let headers = world.sign("POST", "rotate");
+        let as_sent = |headers: &SignedHeaders| SignedHeaders::clone(headers);
+        let received = as_sent(&headers);
+        let mut received = received.as_received();
+        if !signed {
+            received = RequestHeaders { session: received.session, ..RequestHeaders::default() };
+        }
+        let failed = world.endpoint("POST", "rotate", received, b"{}");
+        assert_eq!(code_in(&failed), "ISO-1001");
+        assert!(world.store.exists(old.id(), START).unwrap());
+
+        let again = world.sign("POST", "rotate");
+        let received = if signed { again.as_received() } else { received };
+        let handshake = world.client.handshake().unwrap();
+        let answer = world.endpoint("POST", "rotate", received, handshake.body());
+        let new = world.client.establish(handshake, answer.status, &answer.body, START).unwrap();
+        assert!(new.id() != old.id() && !world.store.exists(old.id(), START).unwrap());
+        assert!(world.admit(world.seal(None).headers.as_received()).is_ok());
+    }
+}
+
+#[test]
+fn a_request_in_flight_is_opened_with_the_keys_it_was_sealed_with() {
+    let mut world = World::plain();
+    let mut call = Call::new("POST", PATH);
+    let request = call.seal(&world.client, Some(b"1"), START).unwrap();
+    let answered = world.echo("POST", PATH, &request);
+    world.shake_hands().unwrap();
+    assert_eq!(call.open(&world.client, 200, None, &answered.body, START).unwrap(), answer(b"1"));
+}
+
+#[test]
+fn signed_lifecycle_requests_must_verify_and_cannot_be_replayed() {
+    let world = World::plain();
+    let headers = world.sign("GET", "status");
+    let good = headers.as_received();
+    let forged = RequestHeaders { timestamp: Some(b"1763750000001"), ..good };
+    assert_eq!(code_in(&world.endpoint("GET", "status", forged, b"")), "ISO-3002");
+    assert_eq!(text(&world.endpoint("GET", "status", good, b"").body), r#"{"valid":true}"#);
+    assert_eq!(code_in(&world.endpoint("GET", "status", good, b"")), "ISO-5001");
+    let for_status = world.sign("GET", "status");
+    assert_eq!(code_in(&world.endpoint("POST", "terminate", for_status.as_received(), b"")), "ISO-3002");
+}
+
+#[test]
+fn unsigned_lifecycle_requests_are_accepted_unless_the_server_requires_a_signature() {
+    for require_signed_lifecycle in [false, true] {
+        let options = ServerOptions { require_signed_lifecycle, ..ServerOptions::default() };
+        let world = World::new(options, ClientOptions::default());
+        let id = world.client.session().unwrap().id().to_text();
+        let unsigned = RequestHeaders { session: Some(id.as_bytes()), ..RequestHeaders::default() };
+        for (method, action) in [("GET", "status"), ("POST", "terminate")] {
+            let answer = world.endpoint(method, action, unsigned, b"");
+            if require_signed_lifecycle {
+                assert_eq!(code_in(&answer), "ISO-3001");
+            } else {
+                assert_eq!(answer.status, 200, "{}", text(&answer.body));
+            }
+        }
+        assert_eq!(world.store.is_empty(), !require_signed_lifecycle);
+        let signed = world.sign("GET", "status");
+        let status = world.endpoint("GET", "status", signed.as_received(), b"");
+        assert_eq!(status.status, if require_signed_lifecycle { 200 } else { 401 });
+    }
+}
+
+#[test]
+fn endpoints_answer_for_sessions_that_do_not_live() {
+    let world = World::plain();
+    for id in [&b"00000000-0000-4000-8000-000000000000"[..], b"no id at all"] {
+        let headers = RequestHeaders { session: Some(id), ..RequestHeaders::default() };
+        let status = world.endpoint("GET", "status", headers, b"");
+        assert_eq!((status.status, text(&status.body)), (401, r#"{"valid":false}"#));
+        let terminate = world.endpoint("POST", "terminate", headers, b"");
+        assert_eq!((terminate.status, text(&terminate.body)), (200, r#"{"success":true}"#));
+        assert_eq!(code_in(&world.endpoint("POST", "rotate", headers, b"{}")), "ISO-2002");
+    }
+    for (method, action) in [("GET", "status"), ("POST", "terminate"), ("POST", "rotate")] {
+        let answer = world.endpoint(method, action, RequestHeaders::default(), b"");
+        assert_eq!((answer.status, code_in(&answer)), (401, "ISO-2003"));
+    }
+}
+
+#[test]
+fn identities_are_verified_handed_over_and_can_be_pinned() {
+    let identity = Identity::generate().unwrap();
+    let key = identity.public_key().clone();
+    let pkcs8 = identity.to_pkcs8().unwrap();
+    assert_eq!((pkcs8.len(), key.as_spki().len()), (54, 1974));
+    let client = |pkcs8: Option<&[u8]>| ClientOptions {
+        identity: pkcs8.map(|der| Identity::from_pkcs8(der).unwrap()),
+        ..ClientOptions::default()
+    };
+    let pinned = || ServerOptions {
+        identities: IdentityPolicy::Only(HashSet::from([key.clone()])),
+        ..ServerOptions::default()
+    };
+    let mut world = World::new(pinned(), client(Some(&pkcs8)));
+    let exchange = world.admit(world.seal(None).headers.as_received()).unwrap();
+    assert_eq!(exchange.session().identity(), Some(&key));
+
+    let stranger = Identity::generate().unwrap().to_pkcs8().unwrap();
+    for refused in [Some(&stranger[..]), None] {
+        world.client = Client::new(client(refused));
+        assert_eq!(world.shake_hands().err().unwrap().code(), Code::AuthIdentitySignatureInvalid);
+    }
+    world.server =
+        Server::new(ServerOptions { identities: IdentityPolicy::Required, ..ServerOptions::default() })
+            .unwrap();
+    assert_eq!(world.shake_hands().err().unwrap().code(), Code::AuthIdentitySignatureInvalid);
+    world.client = Client::new(client(Some(&stranger)));
+    assert!(world.shake_hands().is_ok());
+}
+
+#[test]
+fn identity_keys_are_read_strictly() {
+    let identity = Identity::generate().unwrap();
+    let pkcs8 = identity.to_pkcs8().unwrap();
+    for cut in [&pkcs8[..53], &pkcs8[1..], b"", &[&pkcs8[..], b"\0"].concat()] {
+        assert_eq!(Identity::from_pkcs8(cut).err().unwrap().code(), Code::AuthIdentitySignatureInvalid);
+    }
+    let spki = identity.public_key().as_spki();
+    for byte in 0..22 {
+        let mut changed = *spki;
+        changed[byte] ^= 1;
+        assert!(nen::IdentityKey::from_spki(&changed).is_err(), "byte {byte} of the DER header");
+    }
+}
+
+// ── the client ──────────────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn malformed_handshake_answers_have_their_codes() {
+    let world = World::plain();
+    let refusal = |status, body: &str| {
+        let handshake = world.client.handshake().unwrap();
+        world.client.establish(handshake, status, body.as_bytes(), START).err().expect("it was taken").code()
+    };
+    let handshake = world.client.handshake().unwrap();
+    let good = world.endpoint("POST", "handshake", RequestHeaders::default(), handshake.body());
+    let good: serde_json::Value = serde_json::from_slice(&good.body).unwrap();
+    let before = world.client.session().unwrap().id();
+    for member in ["sid", "ct", "hmac"] {
+        for value in [serde_json::Value::Null, 1.into(), "".into(), "AAAA".into(), "AAA".into()] {
+            let mut body = good.clone();
+            body[member] = value;
+            assert_eq!(refusal(200, &body.to_string()), Code::HandshakeBadResponse, "{member}");
+        }
+    }
+    assert_eq!(refusal(200, "<html>"), Code::HandshakeBadResponse);
+    assert_eq!(refusal(302, &good.to_string()), Code::HandshakeBadResponse);
+    assert_eq!(refusal(502, "<html>"), Code::HandshakeBadResponse);
+    assert_eq!(refusal(503, r#"{"error":{"code":"ISO-9001","message":"x"}}"#), Code::StoreUnavailable);
+    assert_eq!(world.client.session().unwrap().id(), before, "a failed handshake keeps the session");
+}
+
+#[test]
+fn a_client_fails_closed() {
+    let world = World::plain();
+    let mut call = Call::new("POST", PATH);
+    let request = call.seal(&world.client, Some(b"{}"), START).unwrap();
+    let sealed = text(&world.echo("POST", PATH, &request).body).to_owned();
+    let own_ct = text(request.body.as_deref().unwrap()).trim_end_matches('}').to_owned();
+    let reflected = format!("{own_ct},\"n\":\"{}\"}}", request.headers.nonce);
+    let tampered = sealed.replacen(&sealed[7..8], if &sealed[7..8] == "A" { "B" } else { "A" }, 1);
+    let cut = sealed.replace(",\"n\":\"", ",\"n\":\"A");
+    let mut open = |status, body: &str| call.open(&world.client, status, None, body.as_bytes(), START);
+    for (status, body, code) in [
+        (200, r#"{"message":"in the clear"}"#, Code::WireInvalidPayloadFormat),
+        (200, "", Code::WireInvalidPayloadFormat),
+        (204, "", Code::WireInvalidPayloadFormat),
+        (200, r#"{"error":{"code":"ISO-2002","message":"x"}}"#, Code::WireInvalidPayloadFormat),
+        (200, &tampered, Code::CryptoDecryptFailed),
+        (404, &tampered, Code::CryptoDecryptFailed),
+        (200, &cut, Code::WireDecodeFailed),
+        (200, &reflected, Code::ReplayNonceReused),
+        (500, &reflected, Code::ReplayNonceReused),
+        (500, r#"{"error":{"code":"ISO-9000","message":"x"}}"#, Code::Internal),
+    ] {
+        let error = open(status, body).unwrap_err();
+        assert_eq!(error.code(), code, "{status} {body:.60}");
+    }
+    for (status, body) in
+        [(502, "<html>"), (401, ""), (401, "{}"), (304, ""), (404, r#"{"error":{"code":"E","message":"x"}}"#)]
+    {
+        assert_eq!(open(status, body), Ok(Outcome::Foreign), "{status} {body}");
+    }
+    assert_eq!(open(200, &sealed), Ok(answer(b"{}")), "and the true answer is still opened");
+}
+
+#[test]
+fn a_lost_session_is_reestablished_once() {
+    let mut world = World::plain();
+    world.store.delete(world.client.session().unwrap().id()).unwrap();
+    assert_eq!(world.call("POST", PATH, Some(b"1")).unwrap(), answer(b"1"));
+
+    let error = br#"{"error":{"code":"ISO-2002","message":"x"}}"#;
+    let mut calls: Vec<Call> = (0..16).map(|_| Call::new("POST", PATH)).collect();
+    for call in &mut calls {
+        call.seal(&world.client, None, START).unwrap();
+    }
+    assert_eq!(calls[0].open(&world.client, 401, None, error, START), Ok(Outcome::Reestablish));
+    world.shake_hands().unwrap();
+    for call in &mut calls[1..] {
+        assert_eq!(call.open(&world.client, 401, None, error, START), Ok(Outcome::Repeat));
+    }
+    for call in &mut calls {
+        call.seal(&world.client, None, START).unwrap();
+        let again = call.open(&world.client, 401, None, error, START);
+        assert_eq!(again.map_err(|error| error.code()), Err(Code::SessionInvalidOrExpired));
+    }
+}
+
+#[test]
+fn a_wrong_clock_is_corrected_once_from_the_servers_date() {
+    for drift in [90_000, 3 * HOUR] {
+        let mut world = World::plain();
+        world.client_now = START - drift;
+        assert_eq!(world.call("POST", PATH, Some(b"1")).unwrap(), answer(b"1"));
+        assert_eq!(world.call("POST", PATH, Some(b"2")).unwrap(), answer(b"2"));
+        let signed = world.sign("GET", "status");
+        assert_eq!(world.endpoint("GET", "status", signed.as_received(), b"").status, 200);
+    }
+    let mut world = World::new(
+        ServerOptions::default(),
+        ClientOptions { correct_clock: false, ..ClientOptions::default() },
+    );
+    world.client_now = START - 90_000;
+    let refused = world.call("POST", PATH, None).unwrap_err();
+    assert_eq!(refused.code(), Code::AuthTimestampOutOfWindow);
+
+    let world = World::plain();
+    let error = br#"{"error":{"code":"ISO-3003","message":"x"}}"#;
+    let unhelpful = [None, Some(""), Some("yesterday"), Some("Fri, 21 Nov 2025 18:33:20 GMT")];
+    for date in unhelpful {
+        let mut call = Call::new("POST", PATH);
+        call.seal(&world.client, None, START).unwrap();
+        let outcome = call.open(&world.client, 401, date, error, START);
+        assert_eq!(outcome.unwrap_err().code(), Code::AuthTimestampOutOfWindow, "{date:?}");
+    }
+}
+
+#[test]
+fn status_answers_are_read_strictly() {
+    let client = Client::default();
+    assert_eq!(client.read_status(br#"{"valid":true}"#), Ok(true));
+    assert_eq!(client.read_status(br#"{"valid":false}"#), Ok(false));
+    let code = |body: &[u8]| client.read_status(body).map_err(|error: Error| error.code());
+    assert_eq!(code(br#"{"error":{"code":"ISO-9001","message":"x"}}"#), Err(Code::StoreUnavailable));
+    for body in ["", "true", r#"{"valid":"true"}"#, r#"{"valid":null}"#, "{}"] {
+        assert_eq!(code(body.as_bytes()), Err(Code::WireInvalidPayloadFormat), "{body}");
+    }
+}
+
+#[test]
+fn a_refused_stream_has_the_servers_code_or_its_own() {
+    let world = World::plain();
+    let mut call = Call::new("GET", PATH);
+    call.seal(&world.client, None, START).unwrap();
+    let mut refuse = |body: &[u8]| call.refuse_stream(&world.client, 401, None, body, START);
+    let lost = br#"{"error":{"code":"ISO-2002","message":"x"}}"#;
+    assert_eq!(refuse(lost), Ok(Outcome::Reestablish));
+    assert_eq!(refuse(lost).unwrap_err().code(), Code::SessionInvalidOrExpired);
+    assert_eq!(refuse(b"").unwrap_err().code(), Code::StreamRequestFailed);
+}
+
+// ── secrets ─────────────────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn what_can_be_printed_holds_no_secret() {
+    let world = World::plain();
+    let session = world.client.session().unwrap();
+    let exchange = world.admit(world.seal(None).headers.as_received()).unwrap();
+    let error = exchange.open(b"{\"ct\":\"c2VjcmV0\"}").unwrap_err();
+    let printed =
+        format!("{error} {error:?} {:?} {:?}", session.id(), Identity::generate().unwrap().public_key());
+    assert!(!printed.contains("c2VjcmV0") && !printed.contains('['), "{printed}");
+}
