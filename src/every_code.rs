@@ -125,8 +125,7 @@ fn cases() -> Vec<(Code, Raise)> {
             with(broken(), || StreamSealer::new(w.client.session().unwrap())).map(drop)
         }),
         (Code::CryptoPayloadNotJson, |w| {
-            let (headers, body) = w.sealed(b"not JSON");
-            w.admit(headers.as_received())?.open(&body).map(drop)
+            Call::new("POST", PATH).seal(&w.client, Some(b"not JSON"), NOW).map(drop)
         }),
         (Code::ReplayNonceReused, |w| {
             let (headers, _) = w.sealed(b"{}");

@@ -4,7 +4,7 @@
 //! and timers are the caller's. `libnen`, the Python package `nen` and the Node package `@withnen/native` are thin faces
 //! on it.
 //!
-//! - [`Client`] and [`Call`]: shake hands, seal a request, open its answer.
+//! - [`Client`], [`Call`] and [`LifecycleCall`]: shake hands, seal a request, open its answer; rotate and terminate.
 //! - [`Server`], [`Request`], [`Exchange`]: answer the session endpoints; check, open and answer a request.
 //! - [`StreamSealer`] and [`StreamOpener`]: answers in sealed chunks.
 //! - [`Session`]: the keys, for those who need the single operations.
@@ -51,7 +51,9 @@ mod store;
 mod stream;
 mod wire;
 
-pub use client::{Call, Client, ClientOptions, Handshake, Outcome, SealedRequest};
+pub use client::{
+    Call, Client, ClientOptions, Handshake, LifecycleCall, LifecycleOutcome, Outcome, SealedRequest,
+};
 pub use crypto::{
     HMAC_KEY_SIZE, IDENTITY_PKCS8_SIZE, IDENTITY_PUBLIC_KEY_SIZE, IDENTITY_SIGNATURE_SIZE,
     KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE, NONCE_SIZE, SHARED_SECRET_SIZE, SIGNATURE_SIZE, TAG_SIZE,

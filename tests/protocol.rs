@@ -4,10 +4,12 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
 use nen::{
     Answer, Call, Client, ClientOptions, Code, Endpoint, Error, Exchange, Identity, IdentityPolicy,
-    MemoryLimits, MemoryStore, NonceClaim, Outcome, RequestHeaders, Result, Route, SealedRequest, Server,
-    ServerOptions, Session, SessionId, SignedHeaders, Store,
+    LifecycleCall, LifecycleOutcome, MemoryLimits, MemoryStore, Nonce, NonceClaim, Outcome, RequestHeaders,
+    Result, Route, SealedRequest, Server, ServerOptions, Session, SessionId, SignedHeaders, Store,
 };
 
 const START: u64 = 1_763_750_000_000;
@@ -99,6 +101,26 @@ impl World {
                 outcome => return Ok(outcome),
             }
         }
+    }
+}
+
+impl World {
+    /// A lifecycle call, as a binding makes it.
+    fn lifecycle(&mut self, mut call: LifecycleCall, action: &str) -> Result<bool> {
+        loop {
+            let request = call.seal(&self.client, self.client_now)?;
+            let body = request.body.as_deref().unwrap_or_default();
+            let answer = self.endpoint(call.method(), action, request.headers.as_received(), body);
+            match call.open(&self.client, answer.status, Some(&self.date()), &answer.body, self.client_now)? {
+                LifecycleOutcome::Done(yes) => return Ok(yes),
+                LifecycleOutcome::Repeat => {}
+                LifecycleOutcome::Reestablish => return self.shake_hands().map(|_| true),
+            }
+        }
+    }
+
+    fn date(&self) -> String {
+        httpdate::fmt_http_date(std::time::UNIX_EPOCH + std::time::Duration::from_millis(self.server_now))
     }
 }
 
@@ -264,7 +286,6 @@ fn an_authentic_timestamp_that_is_no_number_is_out_of_the_window() {
 
 /// HMAC-SHA256 with the key of a session record, independent of the crate under test.
 fn sign_by_hand(record: &str, message: &str) -> String {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
     use hmac::{Hmac, KeyInit, Mac};
     let record: serde_json::Value = serde_json::from_str(record).unwrap();
     let key = STANDARD.decode(record["hmacKey"].as_str().unwrap()).unwrap();
@@ -400,9 +421,15 @@ fn malformed_bodies_have_their_codes() {
         assert_eq!(refusal(format!("{{\"ct\":\"{ct}\"}}").as_bytes()), Code::CryptoDecryptFailed, "{ct}");
     }
     for plaintext in [&b""[..], b"{", b"undefined", b"\xff", b"\"\xff\"", b"1 2"] {
-        let request = world.seal(Some(plaintext));
-        let exchange = world.admit(request.headers.as_received()).unwrap();
-        let refused = exchange.open(request.body.as_deref().unwrap()).unwrap_err();
+        let refused = Call::new("POST", PATH).seal(&world.client, Some(plaintext), START).err().unwrap();
+        assert_eq!(refused.code(), Code::CryptoPayloadNotJson, "{plaintext:?}");
+
+        let headers = world.seal(None).headers;
+        let exchange = world.admit(headers.as_received()).unwrap();
+        let nonce = STANDARD.decode(&headers.nonce).unwrap().try_into().unwrap();
+        let sealed = world.client.session().unwrap().seal(&Nonce::from_bytes(nonce), plaintext).unwrap();
+        let body = format!("{{\"ct\":\"{}\"}}", STANDARD.encode(sealed));
+        let refused = exchange.open(body.as_bytes()).unwrap_err();
         assert_eq!(refused.code(), Code::CryptoPayloadNotJson, "{plaintext:?}");
     }
     let exchange = world.admit(world.seal(None).headers.as_received()).unwrap();
@@ -752,6 +779,65 @@ fn a_wrong_clock_is_corrected_once_from_the_servers_date() {
         let outcome = call.open(&world.client, 401, date, error, START);
         assert_eq!(outcome.unwrap_err().code(), Code::AuthTimestampOutOfWindow, "{date:?}");
     }
+}
+
+#[test]
+fn a_client_asks_rotates_and_terminates() {
+    for drift in [0, 90_000] {
+        let mut world = World::plain();
+        world.client_now = START - drift;
+        let status = || LifecycleCall::status("/api/nen/status");
+        assert_eq!(world.lifecycle(status(), "status"), Ok(true));
+        let old = world.client.session().unwrap().id();
+        world.client_now = START - 2 * drift;
+        assert_eq!(world.lifecycle(LifecycleCall::rotate("/api/nen/rotate"), "rotate"), Ok(true));
+        let new = world.client.session().unwrap().id();
+        assert!(new != old && !world.store.exists(old, START).unwrap());
+
+        world.store.delete(new).unwrap();
+        assert_eq!(world.lifecycle(status(), "status"), Ok(false));
+        assert_eq!(world.lifecycle(LifecycleCall::rotate("/api/nen/rotate"), "rotate"), Ok(true));
+        assert!(world.store.exists(world.client.session().unwrap().id(), START).unwrap());
+
+        assert_eq!(world.lifecycle(LifecycleCall::terminate("/api/nen/terminate"), "terminate"), Ok(true));
+        assert!(world.client.session().is_none() && world.store.is_empty());
+        let after = world.lifecycle(status(), "status");
+        assert_eq!(after.unwrap_err().code(), Code::SessionNotInitialized);
+    }
+}
+
+#[test]
+fn lifecycle_answers_are_read_strictly() {
+    let world = World::plain();
+    let before = world.client.session().unwrap().id();
+    let open = |mut call: LifecycleCall, status, body: &str| {
+        call.seal(&world.client, START).unwrap();
+        call.open(&world.client, status, None, body.as_bytes(), START).map_err(|error| error.code())
+    };
+    let away = r#"{"error":{"code":"ISO-9001","message":"x"}}"#;
+    let skewed = r#"{"error":{"code":"ISO-3003","message":"x"}}"#;
+    for (make, foreign) in [
+        (LifecycleCall::rotate as fn(&str) -> _, Code::HandshakeBadResponse),
+        (LifecycleCall::terminate, Code::WireInvalidPayloadFormat),
+        (LifecycleCall::status, Code::WireInvalidPayloadFormat),
+    ] {
+        assert_eq!(open(make("/"), 503, away), Err(Code::StoreUnavailable));
+        assert_eq!(open(make("/"), 401, skewed), Err(Code::AuthTimestampOutOfWindow));
+        for body in ["", "<html>", "{}", r#"{"success":"true"}"#, r#"{"valid":1}"#] {
+            assert_eq!(open(make("/"), 200, body), Err(foreign), "{body}");
+        }
+        let unsealed = make("/").open(&world.client, 200, None, b"{}", START);
+        assert_eq!(unsealed.unwrap_err().code(), Code::SessionNotInitialized);
+    }
+    assert_eq!(
+        open(LifecycleCall::terminate("/"), 502, r#"{"success":true}"#),
+        Err(Code::WireInvalidPayloadFormat)
+    );
+    assert_eq!(
+        open(LifecycleCall::status("/"), 401, r#"{"valid":false}"#),
+        Ok(LifecycleOutcome::Done(false))
+    );
+    assert_eq!(world.client.session().unwrap().id(), before);
 }
 
 #[test]

@@ -226,6 +226,12 @@ pub(crate) fn read_error(body: &[u8]) -> Option<Code> {
     Code::parse(&code?.0)
 }
 
+/// Reads `{"success":…}`.
+pub(crate) fn read_success(body: &[u8]) -> Option<bool> {
+    let [success] = members::<bool, 1>(body, ["success"]).ok()?;
+    success
+}
+
 /// Reads `{"valid":…}`.
 pub(crate) fn read_valid(body: &[u8]) -> Option<bool> {
     let [valid] = members::<bool, 1>(body, ["valid"]).ok()?;
