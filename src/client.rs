@@ -89,8 +89,7 @@ impl Client {
 
     /// Signs a request without a body, for rotate, terminate and status. Errors: ISO-2001, ISO-3002, ISO-4002.
     pub fn sign(&self, method: &str, target: &str, now_ms: u64) -> Result<SignedHeaders> {
-        let session = self.require_session()?;
-        session.signed_headers(Resource { method, target }, self.server_time(now_ms), &Nonce::random()?)
+        self.start(Resource { method, target }, now_ms).map(|(_, headers)| headers)
     }
 
     /// Reads the answer to `GET …/status`: does the session live? Errors: the server's own, or ISO-6001.
@@ -120,12 +119,18 @@ impl Client {
         self.session().ok_or(Error::new(Code::SessionNotInitialized, "no handshake was made yet"))
     }
 
-    fn server_time(&self, now_ms: u64) -> u64 {
-        now_ms.saturating_add_signed(self.clock_offset_ms.load(Ordering::Relaxed))
+    /// Signs a request under a fresh nonce and the server's time.
+    fn start(&self, resource: Resource<'_>, now_ms: u64) -> Result<(Attempt, SignedHeaders)> {
+        let (session, nonce) = (self.require_session()?, Nonce::random()?);
+        let clock_offset_ms = self.clock_offset_ms.load(Ordering::Relaxed);
+        let server_time = now_ms.saturating_add_signed(clock_offset_ms);
+        let headers = session.signed_headers(resource, server_time, &nonce)?;
+        Ok((Attempt { session, nonce, clock_offset_ms }, headers))
     }
 
-    /// Takes the server's time from a `Date` header. Returns whether that changed anything worth a second try.
-    fn learn_clock(&self, date: Option<&str>, now_ms: u64) -> bool {
+    /// Takes the server's time from a `Date` header. Returns whether `attempt` was signed with another time, so that a
+    /// second one can do better.
+    fn learn_clock(&self, attempt: &Attempt, date: Option<&str>, now_ms: u64) -> bool {
         let server_time = date
             .filter(|_| self.options.correct_clock)
             .and_then(|text| httpdate::parse_http_date(text).ok())
@@ -134,9 +139,16 @@ impl Client {
         let (Some(server_time), Ok(now)) = (server_time, i64::try_from(now_ms)) else { return false };
         // The header names whole seconds; the middle of that second is the best guess.
         let offset = server_time.saturating_add(500).saturating_sub(now);
-        let before = self.clock_offset_ms.swap(offset, Ordering::Relaxed);
-        before.abs_diff(offset) > 1_000
+        self.clock_offset_ms.store(offset, Ordering::Relaxed);
+        attempt.clock_offset_ms.abs_diff(offset) > 1_000
     }
+}
+
+/// What a request was sealed with, to open its answer: also when session or clock change meanwhile.
+struct Attempt {
+    session: Arc<Session>,
+    nonce: Nonce,
+    clock_offset_ms: i64,
 }
 
 /// The client's half of a key exchange. Consumed by its answer, and with it the ephemeral secret key.
@@ -190,7 +202,7 @@ impl Handshake {
 pub struct Call {
     method: String,
     target: String,
-    sealed_with: Option<(Arc<Session>, Nonce)>,
+    attempt: Option<Attempt>,
     reestablished: bool,
     clock_corrected: bool,
 }
@@ -222,7 +234,7 @@ impl Call {
         Self {
             method: method.to_ascii_uppercase(),
             target: target.to_owned(),
-            sealed_with: None,
+            attempt: None,
             reestablished: false,
             clock_corrected: false,
         }
@@ -236,12 +248,11 @@ impl Call {
         if body.is_some_and(|body| !json::is_json(body)) {
             return Err(Error::new(Code::CryptoPayloadNotJson, "the request's body is not UTF-8 JSON"));
         }
-        let session = client.require_session()?;
-        let nonce = Nonce::random()?;
         let resource = Resource { method: &self.method, target: &self.target };
-        let headers = session.signed_headers(resource, client.server_time(now_ms), &nonce)?;
-        let body = body.map(|body| body::seal_request(&session.encryption, &nonce, body)).transpose()?;
-        self.sealed_with = Some((session, nonce));
+        let (attempt, headers) = client.start(resource, now_ms)?;
+        let seal = |body| body::seal_request(&attempt.session.encryption, &attempt.nonce, body);
+        let body = body.map(seal).transpose()?;
+        self.attempt = Some(attempt);
         Ok(SealedRequest { headers, body })
     }
 
@@ -257,9 +268,9 @@ impl Call {
         body: &[u8],
         now_ms: u64,
     ) -> Result<Outcome> {
-        let (session, nonce) = self.attempt()?;
+        let attempt = self.attempt.as_ref().ok_or(NOT_SEALED)?;
         if let Some(error) = read_error(body).filter(|_| !is_success(status)) {
-            return self.on_error(client, &session, error, date, now_ms);
+            return self.on_error(client, error, date, now_ms);
         }
         if self.method == "HEAD" && body.is_empty() {
             return Ok(if is_success(status) { Outcome::Answer(None) } else { Outcome::Foreign });
@@ -273,13 +284,13 @@ impl Call {
                 _ => Ok(Outcome::Foreign),
             };
         };
-        if answer.nonce == nonce {
+        if answer.nonce == attempt.nonce {
             return Err(Error::new(
                 Code::ReplayNonceReused,
                 "the answer carries the nonce of the request: a reflection",
             ));
         }
-        let plaintext = answer.open(&session.encryption)?;
+        let plaintext = answer.open(&attempt.session.encryption)?;
         if !json::is_json(&plaintext) {
             return Err(Error::new(Code::CryptoPayloadNotJson, "the answer's plaintext is not UTF-8 JSON"));
         }
@@ -288,8 +299,8 @@ impl Call {
 
     /// Opens the stream that a 2xx answer carries. `nonce_header` is its `X-Nen-Stream-Nonce`. Errors: ISO-7001, ISO-2001.
     pub fn open_stream(&self, client: &Client, nonce_header: Option<&[u8]>) -> Result<StreamOpener> {
-        let (session, _) = self.attempt()?;
-        StreamOpener::new(session, nonce_header, client.options.max_chunk)
+        let attempt = self.attempt.as_ref().ok_or(NOT_SEALED)?;
+        StreamOpener::new(Arc::clone(&attempt.session), nonce_header, client.options.max_chunk)
     }
 
     /// Reads the answer to a stream request that is not 2xx. Errors: the server's own code, else ISO-7002; never an
@@ -302,9 +313,8 @@ impl Call {
         body: &[u8],
         now_ms: u64,
     ) -> Result<Outcome> {
-        let (session, _) = self.attempt()?;
         match read_error(body).filter(|_| !is_success(status)) {
-            Some(error) => self.on_error(client, &session, error, date, now_ms),
+            Some(error) => self.on_error(client, error, date, now_ms),
             None => Err(Error::new(
                 Code::StreamRequestFailed,
                 "the stream request was not answered with a stream",
@@ -316,29 +326,26 @@ impl Call {
     fn on_error(
         &mut self,
         client: &Client,
-        session: &Arc<Session>,
         error: Error,
         date: Option<&str>,
         now_ms: u64,
     ) -> Result<Outcome> {
+        let attempt = self.attempt.as_ref().ok_or(NOT_SEALED)?;
         match error.code() {
             Code::SessionInvalidOrExpired if !std::mem::replace(&mut self.reestablished, true) => {
                 // Another call may have been faster: then its session is there to be used.
-                let replaced = client.session().is_some_and(|current| !Arc::ptr_eq(&current, session));
+                let replaced =
+                    client.session().is_some_and(|current| !Arc::ptr_eq(&current, &attempt.session));
                 Ok(if replaced { Outcome::Repeat } else { Outcome::Reestablish })
             }
             Code::AuthTimestampOutOfWindow
                 if !std::mem::replace(&mut self.clock_corrected, true)
-                    && client.learn_clock(date, now_ms) =>
+                    && client.learn_clock(attempt, date, now_ms) =>
             {
                 Ok(Outcome::Repeat)
             }
             _ => Err(error),
         }
-    }
-
-    fn attempt(&self) -> Result<(Arc<Session>, Nonce)> {
-        self.sealed_with.clone().ok_or(NOT_SEALED)
     }
 }
 
@@ -351,7 +358,7 @@ impl Call {
 pub struct LifecycleCall {
     action: Action,
     target: String,
-    sealed_with: Option<(Arc<Session>, Option<Handshake>)>,
+    attempt: Option<(Attempt, Option<Handshake>)>,
     clock_corrected: bool,
 }
 
@@ -390,7 +397,7 @@ impl LifecycleCall {
     }
 
     fn new(action: Action, target: &str) -> Self {
-        Self { action, target: target.to_owned(), sealed_with: None, clock_corrected: false }
+        Self { action, target: target.to_owned(), attempt: None, clock_corrected: false }
     }
 
     /// The HTTP method.
@@ -403,12 +410,11 @@ impl LifecycleCall {
 
     /// Signs the next attempt. Errors: ISO-1002, ISO-2001 without a session, ISO-3002, ISO-4002.
     pub fn seal(&mut self, client: &Client, now_ms: u64) -> Result<SealedRequest> {
-        let session = client.require_session()?;
-        let resource = Resource { method: self.method(), target: &self.target };
-        let headers = session.signed_headers(resource, client.server_time(now_ms), &Nonce::random()?)?;
+        let (attempt, headers) =
+            client.start(Resource { method: self.method(), target: &self.target }, now_ms)?;
         let handshake = (self.action == Action::Rotate).then(|| client.handshake()).transpose()?;
         let body = handshake.as_ref().map(|handshake| handshake.body().to_vec());
-        self.sealed_with = Some((session, handshake));
+        self.attempt = Some((attempt, handshake));
         Ok(SealedRequest { headers, body })
     }
 
@@ -424,7 +430,7 @@ impl LifecycleCall {
         body: &[u8],
         now_ms: u64,
     ) -> Result<LifecycleOutcome> {
-        let (session, handshake) = self.sealed_with.take().ok_or(NOT_SEALED)?;
+        let (attempt, handshake) = self.attempt.take().ok_or(NOT_SEALED)?;
         if let Some(error) = read_error(body).filter(|_| !is_success(status)) {
             return match error.code() {
                 Code::SessionInvalidOrExpired if self.action == Action::Rotate => {
@@ -432,7 +438,7 @@ impl LifecycleCall {
                 }
                 Code::AuthTimestampOutOfWindow
                     if !std::mem::replace(&mut self.clock_corrected, true)
-                        && client.learn_clock(date, now_ms) =>
+                        && client.learn_clock(&attempt, date, now_ms) =>
                 {
                     Ok(LifecycleOutcome::Repeat)
                 }
@@ -447,7 +453,7 @@ impl LifecycleCall {
                 Ok(LifecycleOutcome::Done(true))
             }
             (Action::Terminate, _) if is_success(status) && body::read_success(body) == Some(true) => {
-                client.forget_if_current(&session);
+                client.forget_if_current(&attempt.session);
                 Ok(LifecycleOutcome::Done(true))
             }
             (Action::Status, _) => body::read_valid(body).map(LifecycleOutcome::Done).ok_or(foreign),
