@@ -205,6 +205,27 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_left_of_a_session_whose_nonces_are_forgotten() {
+        let cache = ReplayCache::new(100, 2);
+        for session in 1..=10 {
+            assert_eq!(cache.claim(&claim(session, 1, 30_000), 0), Claim::Fresh);
+            assert_eq!(cache.claim(&claim(session, 2, 50_000), 0), Claim::Fresh);
+        }
+        let left = || {
+            let shards = cache.shards.iter().map(|shard| shard.lock().unwrap());
+            shards
+                .map(|shard| (shard.per_session.len(), shard.buckets.len()))
+                .fold((0, 0), |a, b| (a.0 + b.0, a.1.max(b.1)))
+        };
+        cache.sweep(40_000);
+        assert_eq!((left(), cache.len()), ((10, 1), 10));
+        assert_eq!(cache.claim(&claim(1, 3, 70_000), 40_000), Claim::Fresh);
+        assert_eq!(cache.claim(&claim(1, 4, 70_000), 40_000), Claim::Full);
+        cache.sweep(80_000);
+        assert_eq!((left(), cache.len()), ((0, 0), 0));
+    }
+
+    #[test]
     fn of_racing_claims_exactly_one_is_fresh() {
         let cache = ReplayCache::new(100_000, 100_000);
         let fresh = AtomicUsize::new(0);

@@ -361,6 +361,10 @@ fn without_strict_mode_an_absent_signature_is_admitted_and_its_nonce_counts_for_
 #[test]
 fn a_session_ends_with_its_lifetime() {
     let mut world = World::plain();
+    let ours = world.client.session().unwrap();
+    let theirs = world.store.get(ours.id(), START).unwrap().unwrap();
+    assert_eq!((theirs.created_ms(), theirs.expires_ms()), (START, START + HOUR));
+    assert_eq!((ours.created_ms(), ours.expires_ms()), (START, u64::MAX));
     (world.server_now, world.client_now) = (START + HOUR - 1, START + HOUR - 1);
     assert!(world.admit(world.seal(None).headers.as_received()).is_ok());
     (world.server_now, world.client_now) = (START + HOUR, START + HOUR);
