@@ -108,7 +108,7 @@ impl LifecycleCall {
                 Ok(LifecycleOutcome::Done(true))
             }
             (Action::Terminate, _) if is_success(status) && body::read_success(body) == Some(true) => {
-                client.forget_if_current(&attempt.session);
+                client.forget(&attempt.session);
                 Ok(LifecycleOutcome::Done(true))
             }
             (Action::Status, _) => body::read_valid(body).map(LifecycleOutcome::Done).ok_or(foreign),

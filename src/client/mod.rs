@@ -65,12 +65,12 @@ impl Client {
     }
 
     /// Starts a handshake: draws a key pair and, with an identity, signs the public half. The body goes to
-    /// `POST …/handshake`, or to `POST …/rotate` with the headers of [`Client::sign`]. Errors: ISO-1002.
+    /// `POST …/handshake`. Errors: ISO-1002.
     pub fn handshake(&self) -> Result<Handshake> {
         Handshake::new(self.options.identity.as_ref())
     }
 
-    /// Completes a handshake or a rotation: from here on calls use the new session. On failure the old one stays.
+    /// Completes a handshake: from here on calls use the new session. On failure the old one stays.
     ///
     /// Errors: as [`Handshake::finish`].
     pub fn establish(
@@ -81,41 +81,16 @@ impl Client {
         now_ms: u64,
     ) -> Result<Arc<Session>> {
         let session = Arc::new(handshake.finish(status, body, now_ms)?);
-        self.replace(Some(Arc::clone(&session)));
+        *self.session.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&session));
         Ok(session)
     }
 
-    /// Forgets the session, after it was terminated.
-    pub fn forget(&self) {
-        self.replace(None);
-    }
-
-    /// Signs a request without a body, for rotate, terminate and status. Errors: ISO-2001, ISO-3002, ISO-4002.
-    pub fn sign(&self, method: &str, target: &str, now_ms: u64) -> Result<SignedHeaders> {
-        self.start(Resource { method, target }, now_ms).map(|(_, headers)| headers)
-    }
-
-    /// Reads the answer to `GET …/status`: does the session live? Errors: the server's own, or ISO-6001.
-    pub fn read_status(&self, body: &[u8]) -> Result<bool> {
-        if let Some(error) = read_error(body) {
-            return Err(error);
-        }
-        body::read_valid(body).ok_or(Error::new(
-            Code::WireInvalidPayloadFormat,
-            "the status endpoint did not answer `{\"valid\":…}`",
-        ))
-    }
-
     /// Forgets the session unless another has taken its place.
-    fn forget_if_current(&self, ended: &Arc<Session>) {
+    fn forget(&self, ended: &Arc<Session>) {
         let mut session = self.session.write().unwrap_or_else(PoisonError::into_inner);
         if session.as_ref().is_some_and(|current| Arc::ptr_eq(current, ended)) {
             *session = None;
         }
-    }
-
-    fn replace(&self, session: Option<Arc<Session>>) {
-        *self.session.write().unwrap_or_else(PoisonError::into_inner) = session;
     }
 
     fn require_session(&self) -> Result<Arc<Session>> {
