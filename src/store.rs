@@ -245,9 +245,35 @@ mod tests {
             until_ms,
         };
         assert_eq!(store.claim_nonce(&claim(30_000), 0), Ok(Claim::Fresh));
+        assert_eq!((store.len(), store.nonces()), (1000, 1));
         store.set(session(5_000, 100_000), 40_000).unwrap();
         assert_eq!((store.len(), store.nonces()), (1, 0));
         assert!(store.shards.iter().all(|shard| shard.lock().unwrap().by_expiry.len() <= 1));
+    }
+
+    #[test]
+    fn it_is_swept_every_ten_seconds_also_by_a_clock_that_stepped_back() {
+        let store = MemoryStore::default();
+        let kept_after = |now_ms, number| {
+            store.set(session(number, now_ms + 5_000), now_ms).unwrap();
+            store.len()
+        };
+        assert_eq!(kept_after(100_000, 1), 1);
+        assert_eq!(kept_after(109_999, 2), 2, "not due");
+        assert_eq!(kept_after(110_000, 3), 2, "the first has ended");
+        assert_eq!(kept_after(10_000, 4), 3, "the clock stepped back, and nothing has ended");
+        assert_eq!(kept_after(15_000, 5), 4, "not due");
+        assert_eq!(kept_after(20_000, 6), 3, "the fourth and fifth have ended");
+    }
+
+    #[test]
+    fn a_session_is_swept_in_the_millisecond_of_its_end() {
+        let store = MemoryStore::default();
+        store.set(session(1, 5_000), 0).unwrap();
+        store.sweep(4_999);
+        assert_eq!((store.len(), store.is_empty()), (1, false));
+        store.sweep(5_000);
+        assert_eq!((store.len(), store.is_empty()), (0, true));
     }
 
     #[test]
