@@ -7,14 +7,16 @@
 // The macros of napi-derive take arguments by value, as they arrive from JavaScript.
 #![allow(clippy::needless_pass_by_value)]
 
-mod background;
-mod call;
-mod client;
-mod convert;
-mod error;
-mod identity;
-mod server;
-mod stream;
+// Public, because the macros of napi-derive take nothing else; no crate links this one.
+pub mod background;
+pub mod call;
+pub mod client;
+pub mod convert;
+pub mod error;
+pub mod identity;
+pub mod lifecycle;
+pub mod server;
+pub mod stream;
 
 use napi_derive::napi;
 

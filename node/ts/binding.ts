@@ -1,0 +1,206 @@
+// The native module: its shape, and how the binary for this platform is found.
+
+import { join } from 'node:path';
+
+export type HeaderPairs = [name: string, value: string][];
+
+export interface ErrorInfo {
+  readonly code: string;
+  readonly name: string;
+  readonly category: string;
+  readonly status: number;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export interface SealedRequest {
+  sessionId: string;
+  headers: HeaderPairs;
+  body?: Buffer;
+}
+
+export interface CallOutcome {
+  kind: 'answer' | 'foreign' | 'repeat' | 'reestablish';
+  json?: string;
+}
+
+export interface NativeCall {
+  seal(body: Uint8Array | null, nowMs: number): SealedRequest;
+  sealInBackground(body: Uint8Array, nowMs: number): Promise<SealedRequest>;
+  open(status: number, date: string | null, body: Uint8Array, nowMs: number): CallOutcome;
+  openInBackground(
+    status: number,
+    date: string | null,
+    body: Uint8Array,
+    nowMs: number,
+  ): Promise<CallOutcome>;
+  openStream(nonceHeader: string | null): StreamOpener;
+  refuseStream(status: number, date: string | null, body: Uint8Array, nowMs: number): CallOutcome;
+}
+
+export interface StreamOpener {
+  readonly finished: boolean;
+  push(bytes: Uint8Array): void;
+  nextChunk(): Buffer | null;
+  end(): void;
+}
+
+export interface StreamSealer {
+  readonly nonceHeader: string;
+  seal(chunk: Uint8Array): Buffer;
+  finish(): Buffer;
+}
+
+export interface LifecycleAnswer {
+  kind: 'done' | 'repeat' | 'reestablish';
+  result?: boolean;
+}
+
+export interface LifecycleCall {
+  readonly method: string;
+  seal(nowMs: number): Promise<SealedRequest>;
+  open(status: number, date: string | null, body: Uint8Array, nowMs: number): LifecycleAnswer;
+}
+
+export interface NativeHandshake {
+  readonly body: Buffer;
+  discard(): void;
+}
+
+export interface NativeClient {
+  readonly sessionId: string | null;
+  handshake(): Promise<NativeHandshake>;
+  establish(handshake: NativeHandshake, status: number, body: Uint8Array, nowMs: number): void;
+  rotate(target: string): LifecycleCall;
+  terminate(target: string): LifecycleCall;
+  status(target: string): LifecycleCall;
+  call(method: string, target: string): NativeCall;
+}
+
+export interface NativeIdentity {
+  readonly publicKey: Buffer;
+  toPkcs8(): Buffer;
+}
+
+export interface Answer {
+  status: number;
+  body: Buffer;
+}
+
+export interface Exchange {
+  readonly sessionId: string;
+  readonly identity: Buffer | null;
+  readonly maxBody: number;
+  open(body: Uint8Array): string | null;
+  seal(status: number, json: Uint8Array): Answer;
+  stream(): StreamSealer;
+}
+
+export interface ServerOptions {
+  prefix?: string;
+  sessionTtlMs?: number;
+  windowMs?: number;
+  maxBody?: number;
+  strict?: boolean;
+  requireSignedLifecycle?: boolean;
+  requireIdentity?: boolean;
+  identities?: Uint8Array[];
+}
+
+export interface MemoryStore {
+  readonly sessions: number;
+}
+
+export interface NativeServer {
+  route(method: string, target: string): 'session' | 'not-found' | 'application';
+  respond(
+    store: MemoryStore,
+    method: string,
+    target: string,
+    headers: string[],
+    body: Uint8Array,
+    nowMs: number,
+  ): Answer;
+  admit(store: MemoryStore, method: string, target: string, headers: string[], nowMs: number): Exchange;
+}
+
+export interface Binding {
+  readonly VERSION: string;
+  readonly ENDPOINT_PREFIX: string;
+  readonly JSON_CONTENT_TYPE: string;
+  readonly STREAM_CONTENT_TYPE: string;
+  readonly STREAM_NONCE_HEADER: string;
+  errorTable(): ErrorInfo[];
+  registerErrorFactory(factory: (code: string, detail: string) => Error): void;
+  readonly Client: new (
+    options: { correctClock?: boolean; maxChunk?: number },
+    identity: NativeIdentity | null,
+  ) => NativeClient;
+  readonly Identity: {
+    generate(): NativeIdentity;
+    fromPkcs8(der: Uint8Array): NativeIdentity;
+    [Symbol.hasInstance](value: unknown): value is NativeIdentity;
+  };
+  readonly MemoryStore: new () => MemoryStore;
+  readonly Server: new (options?: ServerOptions) => NativeServer;
+}
+
+const manifest: { name: string; version: string } = require('../package.json');
+
+/** Names of this platform as napi writes them. On Linux both C libraries are tried: the wrong one does not load. */
+function platforms(): string[] {
+  const system = `${process.platform}-${process.arch}`;
+  switch (process.platform) {
+    case 'linux':
+      return [`${system}-gnu`, `${system}-musl`];
+    case 'win32':
+      return [`${system}-msvc`];
+    default:
+      return [system];
+  }
+}
+
+/** Where the binary may be: named by the environment, built in this folder, or in the platform's own package. */
+function candidates(): string[] {
+  const named = process.env.NAPI_RS_NATIVE_LIBRARY_PATH;
+  if (named) return [named];
+  return platforms().flatMap((platform) => [
+    join(__dirname, '..', `nen.${platform}.node`),
+    `${manifest.name}-${platform}`,
+  ]);
+}
+
+function load(): Binding {
+  const failures: string[] = [];
+  for (const candidate of candidates()) {
+    try {
+      return checkVersion(require(candidate), candidate);
+    } catch (error) {
+      if (error instanceof VersionMismatch) throw error;
+      const [reason] = String((error as Error).message ?? error).split('\n');
+      failures.push(`  - ${candidate}: ${reason}`);
+    }
+  }
+  throw new Error(
+    [
+      `${manifest.name} ${manifest.version} has no native binary that loads on ` +
+        `${process.platform}-${process.arch} with Node ${process.versions.node}. Looked for:`,
+      ...failures,
+      `Install again without --omit=optional (--no-optional) and on the platform that runs it, not on another ` +
+        `one whose node_modules are copied over. If ${manifest.name} has no package for this platform, build it ` +
+        `from source with Rust: npm run build:native.`,
+    ].join('\n'),
+  );
+}
+
+class VersionMismatch extends Error {}
+
+function checkVersion(binding: Binding, from: string): Binding {
+  if (binding.VERSION === manifest.version) return binding;
+  throw new VersionMismatch(
+    `${manifest.name} is version ${manifest.version}, but its native binary ${from} is version ` +
+      `${binding.VERSION}. Install again, so that both are of one release; in the repository, build both.`,
+  );
+}
+
+export const binding: Binding = load();

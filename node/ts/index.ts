@@ -1,0 +1,3 @@
+// `@withnen/native`
+
+export * from './client.js';
