@@ -237,6 +237,11 @@ impl Error {
         Self::new(Code::HandshakeNetwork, "no answer from the handshake endpoint")
     }
 
+    /// ISO-6001, for a binding that stopped reading a handshake beyond [`MAX_HANDSHAKE_BODY`](crate::MAX_HANDSHAKE_BODY).
+    pub const fn handshake_too_long() -> Self {
+        Self::new(Code::WireInvalidPayloadFormat, "the handshake's body is over the size limit")
+    }
+
     /// ISO-9000, for a binding whose application handler failed.
     pub const fn handler_failed() -> Self {
         Self::new(Code::Internal, "the application's handler failed")

@@ -70,12 +70,12 @@ pub use session::{DEFAULT_SESSION_TTL_MS, Session};
 pub use store::{MemoryLimits, MemoryStore, Store};
 pub use stream::{DEFAULT_MAX_CHUNK, StreamOpener, StreamSealer};
 pub use wire::{
-    ENDPOINT_PREFIX, JSON_CONTENT_TYPE, MAX_HANDSHAKE_BODY,
+    ENDPOINT_PREFIX, JSON_CONTENT_TYPE, MAX_HANDSHAKE_BODY, PROTOCOL,
     body::Plaintext,
     canonical::pathname,
     headers::{
         NONCE_HEADER, RequestHeaders, SESSION_HEADER, SIGNATURE_HEADER, STREAM_NONCE_HEADER, SessionId,
         SignedHeaders, TIMESTAMP_HEADER,
     },
-    sse::STREAM_CONTENT_TYPE,
+    sse::{STREAM_CONTENT_TYPE, STREAM_HEADERS},
 };

@@ -200,6 +200,10 @@ fn answers_keep_their_status_and_one_that_forbids_a_body_is_sealed_all_the_same(
         assert_eq!(sealed.status, sent);
         assert_eq!(call.open(&world.client, sent, None, &sealed.body, START).unwrap(), answer(expected));
     }
+    let exchange = world.admit(world.seal(None).headers.as_received()).unwrap();
+    for impossible in [0, 100, 199, 304, 600, u16::MAX] {
+        assert_eq!(exchange.seal(impossible, b"{}").unwrap_err().code(), Code::Internal, "{impossible}");
+    }
 }
 
 // ── the server's check ──────────────────────────────────────────────────────────────────────────────────
@@ -439,6 +443,21 @@ fn malformed_bodies_have_their_codes() {
     }
     let exchange = world.admit(world.seal(None).headers.as_received()).unwrap();
     assert_eq!(exchange.open(b""), Ok(None));
+}
+
+#[test]
+fn a_body_may_be_as_long_as_the_limit_and_no_longer() {
+    let mut world = World::plain();
+    let length = world.seal(Some(b"{}")).body.unwrap().len();
+    for (max_body, fits) in [(length, true), (length - 1, false)] {
+        world.server = Server::new(ServerOptions { max_body, ..ServerOptions::default() }).unwrap();
+        let request = world.seal(Some(b"{}"));
+        let exchange = world.admit(request.headers.as_received()).unwrap();
+        assert_eq!(exchange.max_body(), max_body);
+        let opened = exchange.open(request.body.as_deref().unwrap()).map_err(|error| error.code());
+        assert_eq!(opened.is_ok(), fits);
+        assert!(fits || opened == Err(exchange.too_long().code()));
+    }
 }
 
 #[test]

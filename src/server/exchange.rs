@@ -57,11 +57,14 @@ impl Exchange {
 
     /// Seals an answer's JSON under a fresh nonce and keeps its status.
     ///
-    /// A status that forbids a body (204, 205) becomes 200 with a sealed `null`: a client takes no 2xx answer on trust
-    /// that is not sealed. Errors: ISO-4002.
+    /// A success that forbids a body (204, 205) becomes 200 with a sealed `null`: a client takes no 2xx answer on trust
+    /// that is not sealed. Errors: ISO-4002; ISO-9000 for any other status that forbids a body (1xx, 304) or is none.
     pub fn seal(&self, status: u16, json: &[u8]) -> Result<Answer> {
         let (status, json) = match status {
             204 | 205 => (200, &b"null"[..]),
+            304 | ..200 | 600.. => {
+                return Err(Error::new(Code::Internal, "the handler's status cannot carry a sealed body"));
+            }
             _ => (status, json),
         };
         let body = body::seal_answer(&self.session.encryption, &Nonce::random()?, json)?;

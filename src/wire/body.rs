@@ -50,10 +50,7 @@ impl HandshakeRequest {
     /// Errors: ISO-1001, ISO-3004, ISO-6001 (over the size limit), ISO-6002.
     pub(crate) fn read(body: &[u8]) -> Result<Self> {
         if body.len() > super::MAX_HANDSHAKE_BODY {
-            return Err(Error::new(
-                Code::WireInvalidPayloadFormat,
-                "the handshake's body is over the size limit",
-            ));
+            return Err(Error::handshake_too_long());
         }
         let no_key = |detail| Error::new(Code::HandshakeMissingPublicKey, detail);
         let [pk, sig_pk, sig_of_pk] = members::<Text<'_>, 3>(body, ["pk", "sigPk", "sigOfPk"])

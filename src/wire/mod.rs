@@ -9,6 +9,8 @@ pub(crate) mod headers;
 pub(crate) mod json;
 pub(crate) mod sse;
 
+/// The name of the protocol and its version.
+pub const PROTOCOL: &str = "NEN-PROTOCOL-V2";
 /// The media type of every sealed body and of every error.
 pub const JSON_CONTENT_TYPE: &str = "application/json";
 /// The path under which the session endpoints stand unless a server is mounted elsewhere.

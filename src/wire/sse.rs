@@ -5,6 +5,10 @@ use crate::error::{Code, Error, Result};
 /// The media type of a sealed stream.
 pub const STREAM_CONTENT_TYPE: &str = "text/event-stream";
 
+/// What the answer of a sealed stream carries beside its nonce: proxies shall neither keep nor collect it.
+pub const STREAM_HEADERS: [(&str, &str); 3] =
+    [("Content-Type", STREAM_CONTENT_TYPE), ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")];
+
 pub(crate) const FRAME_START: &[u8] = b"data: ";
 pub(crate) const FRAME_END: &[u8] = b"\n\n";
 
