@@ -1,1 +1,78 @@
-//! The native module of the Python package `nen`.
+//! The native module of the Python package `nen`: the core's classes with Python's manners, and no protocol of its own.
+//!
+//! Every class is frozen and may be used from several threads at once; what changes stands behind a lock that is never
+//! held while Python code runs.
+
+mod arguments;
+mod client;
+mod error;
+mod identity;
+mod server;
+mod session;
+mod stream;
+
+use pyo3::pymodule;
+
+/// The protocol of nen, in Rust. Import these names from `nen`.
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use crate::client::{
+        Call, Client, ClientHandshake, LifecycleCall, LifecycleOutcome, Outcome, SealedRequest,
+    };
+    #[pymodule_export]
+    use crate::error::{error_body, error_codes};
+    #[pymodule_export]
+    use crate::identity::{Identity, IdentityKey};
+    #[pymodule_export]
+    use crate::server::{Answer, Exchange, MemorySessionStore, Server};
+    #[pymodule_export]
+    use crate::session::Session;
+    #[pymodule_export]
+    use crate::stream::{StreamOpener, StreamSealer};
+
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_export]
+    const PROTOCOL: &str = "NEN-PROTOCOL-V2";
+
+    #[pymodule_export]
+    const SESSION_HEADER: &str = nen::SESSION_HEADER;
+    #[pymodule_export]
+    const TIMESTAMP_HEADER: &str = nen::TIMESTAMP_HEADER;
+    #[pymodule_export]
+    const NONCE_HEADER: &str = nen::NONCE_HEADER;
+    #[pymodule_export]
+    const SIGNATURE_HEADER: &str = nen::SIGNATURE_HEADER;
+    #[pymodule_export]
+    const STREAM_NONCE_HEADER: &str = nen::STREAM_NONCE_HEADER;
+    #[pymodule_export]
+    const JSON_CONTENT_TYPE: &str = nen::JSON_CONTENT_TYPE;
+    #[pymodule_export]
+    const STREAM_CONTENT_TYPE: &str = nen::STREAM_CONTENT_TYPE;
+    #[pymodule_export]
+    const ENDPOINT_PREFIX: &str = nen::ENDPOINT_PREFIX;
+
+    #[pymodule_export]
+    const MAX_HANDSHAKE_BODY: usize = nen::MAX_HANDSHAKE_BODY;
+    #[pymodule_export]
+    const KEM_PUBLIC_KEY_SIZE: usize = nen::KEM_PUBLIC_KEY_SIZE;
+    #[pymodule_export]
+    const KEM_CIPHERTEXT_SIZE: usize = nen::KEM_CIPHERTEXT_SIZE;
+    #[pymodule_export]
+    const SHARED_SECRET_SIZE: usize = nen::SHARED_SECRET_SIZE;
+    #[pymodule_export]
+    const HMAC_KEY_SIZE: usize = nen::HMAC_KEY_SIZE;
+    #[pymodule_export]
+    const SIGNATURE_SIZE: usize = nen::SIGNATURE_SIZE;
+    #[pymodule_export]
+    const NONCE_SIZE: usize = nen::NONCE_SIZE;
+    #[pymodule_export]
+    const TAG_SIZE: usize = nen::TAG_SIZE;
+    #[pymodule_export]
+    const IDENTITY_PUBLIC_KEY_SIZE: usize = nen::IDENTITY_PUBLIC_KEY_SIZE;
+    #[pymodule_export]
+    const IDENTITY_PKCS8_SIZE: usize = nen::IDENTITY_PKCS8_SIZE;
+    #[pymodule_export]
+    const IDENTITY_SIGNATURE_SIZE: usize = nen::IDENTITY_SIGNATURE_SIZE;
+}

@@ -1,0 +1,387 @@
+"""Nen in front of an ASGI application: FastAPI, Starlette, Litestar, or any other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from nen import _events
+from nen._errors import InternalError, NenError, WireError
+from nen._native import (
+    JSON_CONTENT_TYPE,
+    MAX_HANDSHAKE_BODY,
+    PROTOCOL,
+    STREAM_CONTENT_TYPE,
+    STREAM_NONCE_HEADER,
+    Exchange,
+    IdentityKey,
+    MemorySessionStore,
+    Server,
+    StreamSealer,
+)
+from nen._paths import Address, PathRule, address, path_rule
+from nen._types import ASGIApp, Headers, Message, Receive, Scope, Send
+
+__all__ = ["NenMiddleware", "Peer"]
+
+_JSON = JSON_CONTENT_TYPE.encode()
+_STREAM = STREAM_CONTENT_TYPE.encode()
+
+# What speaks of the body in its plain form, on a request and on an answer alike.
+_OF_THE_BODY = frozenset(
+    (
+        b"content-digest",
+        b"content-encoding",
+        b"content-length",
+        b"content-md5",
+        b"content-range",
+        b"content-type",
+        b"digest",
+        b"repr-digest",
+        b"trailer",
+        b"transfer-encoding",
+    )
+)
+# A sealed answer is whole, uncompressed and made for this one request: nothing of it can be negotiated or revalidated.
+_NOT_FOR_THE_APPLICATION = _OF_THE_BODY | {
+    b"accept-encoding",
+    b"if-modified-since",
+    b"if-none-match",
+    b"if-range",
+    b"range",
+}
+_NOT_ON_THE_WIRE = _OF_THE_BODY | {
+    b"accept-ranges",
+    b"age",
+    b"cache-control",
+    b"etag",
+    b"expires",
+    b"last-modified",
+    b"x-accel-buffering",
+    STREAM_NONCE_HEADER.lower().encode(),
+}
+
+_WITHOUT_BODY = (204, 205)
+_UNSEALABLE = (304,)
+
+
+class Peer(NamedTuple):
+    """Who sent a protected request: ``request.scope["nen"]``."""
+
+    session_id: str
+    """The id of the session, a UUIDv4."""
+    identity: IdentityKey | None
+    """The ML-DSA-65 key that the client proved to hold at the handshake, if it did."""
+    protocol: str
+    """The protocol and its version."""
+
+
+class NenMiddleware:
+    """Mounts the session endpoints, opens requests to protected paths, and seals what the application answers.
+
+    The application sees plain JSON, and ``scope["nen"]``, a :class:`Peer`. What it answers is sealed by this rule:
+
+    - JSON, or nothing, is sealed whole. The status is kept; only 204 and 205 become 200 with a sealed ``null``.
+    - Anything else with a status of 2xx is sealed as a stream: each chunk that the application sends is one sealed
+      chunk, sent at once. Yield bare chunks, without server-sent event framing: that is added here.
+    - Other text with a status of 3xx or 4xx is sealed as a JSON string; with 5xx it becomes ISO-9000.
+
+    Headers stay, except those that speak of the plain body or let it be cached. A handler that raises is answered with
+    ISO-9000 and nothing of the cause; the exception goes on to the server, which logs it. If it raises in the middle
+    of a stream, the client sees the stream as truncated. A WebSocket on a protected path is refused, since nen cannot
+    protect it. Requests to other paths are not touched.
+
+    :param protect: which paths are protected: patterns such as ``["/api/*"]``, where ``*`` stands for anything, or a
+        function of the path. It sees the path that the application routes by: decoded, below the mount point. Default:
+        every path outside ``prefix``.
+    :param store: where sessions and used nonces are kept. Default: in this process's memory, which serves one process.
+    :param prefix: the path of the session endpoints, below the mount point. Default ``/api/nen``.
+    :param external_prefix: a path, percent-encoded, that a proxy in front takes away and ``root_path`` does not tell
+        of. Clients sign the path that they see.
+    :param session_ttl_ms: how long a session lives, in milliseconds. Default one hour.
+    :param window_ms: how far a request's timestamp may be from the clock, either way. Default 30,000 ms.
+    :param max_body: most bytes of a request's sealed body; reading stops there (ISO-6001). Default 8 MiB.
+    :param strict: whether requests without a signature are refused. Default True.
+    :param require_signed_lifecycle: whether rotate, terminate and status must be signed. Default False.
+    :param identities: ``"optional"`` (default), ``"required"``, or the keys that may connect.
+    :raises ValueError: if an option cannot be.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is an option of its own
+        self,
+        app: ASGIApp,
+        *,
+        protect: Iterable[str] | PathRule | None = None,
+        store: MemorySessionStore | None = None,
+        prefix: str | None = None,
+        external_prefix: str = "",
+        session_ttl_ms: int | None = None,
+        window_ms: int | None = None,
+        max_body: int | None = None,
+        strict: bool | None = None,
+        require_signed_lifecycle: bool | None = None,
+        identities: Literal["optional", "required"] | Iterable[IdentityKey] | None = None,
+    ) -> None:
+        if external_prefix and not (external_prefix.startswith("/") and external_prefix.isascii()):
+            msg = "external_prefix must be a path that starts with a slash, percent-encoded"
+            raise ValueError(msg)
+        self.app = app
+        self._protects = path_rule(protect)
+        self._store = MemorySessionStore() if store is None else store
+        self._external_prefix = external_prefix.rstrip("/").encode()
+        self._server = Server(
+            prefix=prefix,
+            session_ttl_ms=session_ttl_ms,
+            window_ms=window_ms,
+            max_body=max_body,
+            strict=strict,
+            require_signed_lifecycle=require_signed_lifecycle,
+            identities=identities,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        where = address(scope, self._external_prefix)
+        if scope["type"] == "websocket":
+            if self._protects(where.path):
+                _events.websocket_refused(where.path)
+                await receive()
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await self.app(scope, receive, send)
+            return
+        endpoint = self._server.route(scope["method"], where.target)
+        if endpoint is not None:
+            await self._session_endpoint(endpoint, where, scope, receive, send)
+        elif self._protects(where.path):
+            await self._protected(where, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _session_endpoint(
+        self, endpoint: str, where: Address, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        method = scope["method"]
+        if endpoint == "not-found":
+            await _send_whole(send, method, 404, b"Not Found", [(b"content-type", b"text/plain; charset=utf-8")])
+            return
+        try:
+            body = b""
+            if endpoint in ("handshake", "rotate"):
+                body = await _read_body(scope, receive, MAX_HANDSHAKE_BODY)
+            answer = self._server.respond(self._store, endpoint, method, where.signed, scope["headers"], body)
+        except NenError as error:
+            await _refuse(send, method, where, error)
+        except _BodyTooLongError:
+            await _refuse(send, method, where, WireError("ISO-6001", "the handshake's body is over the size limit"))
+        except _ClientGoneError:
+            return
+        else:
+            if endpoint != "status":
+                _events.lifecycle(endpoint)
+            await _send_whole(send, method, answer.status, answer.body, [(b"content-type", _JSON)])
+
+    async def _protected(self, where: Address, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        try:
+            exchange = self._server.admit(self._store, method, where.signed, scope["headers"])
+        except NenError as error:
+            await _refuse(send, method, where, error)
+            return
+        try:
+            plaintext = exchange.open(await _read_body(scope, receive, exchange.max_body))
+        except NenError as error:
+            await _refuse(send, method, where, error)
+            return
+        except _BodyTooLongError:
+            await _refuse(send, method, where, exchange.too_long())
+            return
+        except _ClientGoneError:
+            return
+
+        answer = _Answer(exchange, method, where, send)
+        try:
+            await self.app(_opened(scope, exchange, plaintext), _replay(plaintext, receive), answer.send)
+        except Exception:
+            await answer.fail("the application's handler failed")
+            raise
+        await answer.fail("the application returned without an answer")
+
+
+class _Answer:
+    """The answer to one protected request, as the application makes it."""
+
+    def __init__(self, exchange: Exchange, method: str, where: Address, send: Send) -> None:
+        self._exchange = exchange
+        self._method = method
+        self._where = where
+        self._send = send
+        self._on_wire = False
+        self._chunks: list[bytes] = []
+        self._handle = self._start
+
+    async def send(self, message: Message) -> None:
+        """Take a message from the application. What is not known here is not let through."""
+        await self._handle(message)
+
+    async def fail(self, detail: str) -> None:
+        """Answer with ISO-9000, unless something was sent already: then the client sees what is missing by itself."""
+        if not self._on_wire:
+            self._on_wire = True
+            self._handle = self._discard
+            await _refuse(self._send, self._method, self._where, InternalError("ISO-9000", detail))
+
+    async def _start(self, message: Message) -> None:
+        if message["type"] != "http.response.start":
+            msg = f"expected http.response.start on a protected path, not {message['type']}"
+            raise RuntimeError(msg)
+        self._status: int = message["status"]
+        headers: Headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
+        self._headers: Headers = [header for header in headers if header[0] not in _NOT_ON_THE_WIRE]
+        described = dict(headers)
+        self._length = described.get(b"content-length", b"")
+        media_type = described.get(b"content-type", b"").split(b";")[0].strip().lower()
+        self._is_json = media_type == _JSON or media_type.endswith(b"+json")
+        is_empty = self._length == b"0" or self._status in _WITHOUT_BODY
+
+        if self._status in _UNSEALABLE or described.get(b"content-encoding", b"identity") != b"identity":
+            await self.fail("the answer is compressed or not modified, and cannot be sealed")
+        elif self._is_json or is_empty or self._status // 100 in (3, 4):
+            self._handle = self._collect
+        elif self._status // 100 == 2:  # noqa: PLR2004
+            await self._start_stream()
+        else:
+            await self.fail("the application answered with a server error that is not JSON")
+
+    async def _collect(self, message: Message) -> None:
+        chunk, more = _body_of(message)
+        self._chunks.append(chunk)
+        if not more:
+            self._handle = self._finished
+            answer = self._exchange.seal(self._status, self._json(b"".join(self._chunks)))
+            headers = [*self._headers, (b"content-type", _JSON)]
+            self._on_wire = True
+            await _send_whole(self._send, self._method, answer.status, answer.body, headers)
+
+    def _json(self, body: bytes) -> bytes:
+        if self._method == "HEAD" and not body and self._length.isdigit():
+            # The length of a sealed answer depends on the length of its plaintext alone.
+            return b" " * min(_number(self._length), self._exchange.max_body) or b"null"
+        if not body or self._status in _WITHOUT_BODY:
+            return b"null"
+        return body if self._is_json else json.dumps(body.decode(errors="replace")).encode()
+
+    async def _start_stream(self) -> None:
+        sealer = self._exchange.stream()
+        headers = [
+            *self._headers,
+            (b"content-type", _STREAM),
+            (b"cache-control", b"no-cache"),
+            (b"x-accel-buffering", b"no"),
+            (STREAM_NONCE_HEADER.lower().encode(), sealer.nonce_header.encode()),
+        ]
+        self._sealer: StreamSealer = sealer
+        self._handle = self._stream
+        self._on_wire = True
+        await self._send({"type": "http.response.start", "status": self._status, "headers": headers})
+
+    async def _stream(self, message: Message) -> None:
+        chunk, more = _body_of(message)
+        frames = self._sealer.seal(chunk) if chunk else b""
+        if not more:
+            self._handle = self._finished
+            frames += self._sealer.finish()
+        if self._method == "HEAD":
+            frames = b""
+        if frames or not more:
+            await self._send({"type": "http.response.body", "body": frames, "more_body": more})
+
+    async def _finished(self, message: Message) -> None:
+        msg = f"unexpected {message['type']} after the answer was complete"
+        raise RuntimeError(msg)
+
+    async def _discard(self, message: Message) -> None:
+        """Drop what the application still says: the client has its error."""
+
+
+class _BodyTooLongError(Exception):
+    pass
+
+
+class _ClientGoneError(Exception):
+    pass
+
+
+async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """Read the request's body, at most ``limit`` bytes of it."""
+    for name, value in scope["headers"]:
+        if bytes(name).lower() == b"content-length" and value.isdigit() and _number(value) > limit:
+            raise _BodyTooLongError
+    chunks: list[bytes] = []
+    length = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientGoneError
+        chunk = message.get("body", b"")
+        length += len(chunk)
+        if length > limit:
+            raise _BodyTooLongError
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _number(digits: bytes) -> int:
+    """Read a length; one of more digits than any real one has is only known to be large."""
+    return int(digits[:19])
+
+
+def _opened(scope: Scope, exchange: Exchange, plaintext: bytes | None) -> Scope:
+    """Make the scope that the application sees: that of a plain JSON request."""
+    headers: Headers = [
+        (name, value) for name, value in scope["headers"] if bytes(name).lower() not in _NOT_FOR_THE_APPLICATION
+    ]
+    if plaintext is not None:
+        headers += [(b"content-type", _JSON), (b"content-length", str(len(plaintext)).encode())]
+    # Extensions such as `http.response.pathsend` have the server send bytes that never come through here.
+    extensions = {
+        name: value for name, value in (scope.get("extensions") or {}).items() if not name.startswith("http.response.")
+    }
+    session = exchange.session
+    peer = Peer(session.id, session.identity, PROTOCOL)
+    return {**scope, "headers": headers, "extensions": extensions, "nen": peer}
+
+
+def _replay(plaintext: bytes | None, receive: Receive) -> Receive:
+    """Deliver the opened body once, then what the server still has to say: that the client has gone."""
+    opened: list[Message] = [{"type": "http.request", "body": plaintext or b"", "more_body": False}]
+
+    async def replay() -> Message:
+        return opened.pop() if opened else await receive()
+
+    return replay
+
+
+def _body_of(message: Message) -> tuple[bytes, bool]:
+    if message["type"] != "http.response.body":
+        msg = f"expected http.response.body on a protected path, not {message['type']}"
+        raise RuntimeError(msg)
+    return bytes(message.get("body", b"")), bool(message.get("more_body", False))
+
+
+async def _refuse(send: Send, method: str, where: Address, error: NenError) -> None:
+    """Answer with an error: its code and message go to the client, its detail and hint to the log."""
+    _events.refused(error, method, where.signed or where.target)
+    await _send_whole(send, method, error.http_status, error.to_json(), [(b"content-type", _JSON)])
+
+
+async def _send_whole(send: Send, method: str, status: int, body: bytes, headers: Headers) -> None:
+    """Send an answer that no cache may keep. HEAD gets the same headers and no body."""
+    headers = [*headers, (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body, "more_body": False})

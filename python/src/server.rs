@@ -1,0 +1,257 @@
+//! The server's side: its options, the in-memory store, the session endpoints, and the exchange of one request.
+
+use std::collections::HashSet;
+
+use nen::{Endpoint, IdentityPolicy, MemoryLimits, Route, ServerOptions};
+use pyo3::{
+    exceptions::{PyTypeError, PyValueError},
+    prelude::*,
+    types::{PyBytes, PyString},
+};
+
+use crate::arguments::{Count, Headers, Octets, now};
+use crate::error::{HEAVY, raise, run};
+use crate::identity::IdentityKey;
+use crate::session::Session;
+use crate::stream::StreamSealer;
+
+/// A server's policy, and what it does with requests. It does no I/O and holds no session: those are in a store.
+///
+/// Options, each checked here and refused with ``ValueError``:
+///
+/// - ``prefix``: the path under which the session endpoints stand. Default ``/api/nen``.
+/// - ``session_ttl_ms``: how long a session lives, in milliseconds. Default one hour.
+/// - ``window_ms``: how far a request's timestamp may be from the clock, either way. Default 30,000 ms.
+/// - ``max_body``: most bytes of a request's sealed body. Default 8 MiB.
+/// - ``strict``: whether requests without a signature are refused. Default True.
+/// - ``require_signed_lifecycle``: whether rotate, terminate and status must be signed. Default False.
+/// - ``identities``: ``"optional"`` (default), ``"required"``, or the :class:`IdentityKey` objects that may connect.
+#[pyclass(frozen, module = "nen")]
+pub(crate) struct Server(nen::Server);
+
+#[pymethods]
+impl Server {
+    #[new]
+    #[pyo3(signature = (*, prefix=None, session_ttl_ms=None, window_ms=None, max_body=None, strict=None,
+                        require_signed_lifecycle=None, identities=None))]
+    #[allow(clippy::too_many_arguments)] // each is an option of its own
+    fn new(
+        prefix: Option<String>,
+        session_ttl_ms: Option<Count<u64>>,
+        window_ms: Option<Count<u64>>,
+        max_body: Option<Count<usize>>,
+        strict: Option<bool>,
+        require_signed_lifecycle: Option<bool>,
+        identities: Option<Identities>,
+    ) -> PyResult<Self> {
+        let default = ServerOptions::default();
+        let options = ServerOptions {
+            prefix: prefix.unwrap_or(default.prefix),
+            session_ttl_ms: session_ttl_ms.map_or(default.session_ttl_ms, |Count(ms)| ms),
+            window_ms: window_ms.map_or(default.window_ms, |Count(ms)| ms),
+            max_body: max_body.map_or(default.max_body, |Count(bytes)| bytes),
+            strict: strict.unwrap_or(default.strict),
+            require_signed_lifecycle: require_signed_lifecycle.unwrap_or(default.require_signed_lifecycle),
+            identities: identities.map_or(default.identities, |Identities(policy)| policy),
+        };
+        let invalid = |error: nen::InvalidOption| PyValueError::new_err(error.to_string());
+        nen::Server::new(options).map(Self).map_err(invalid)
+    }
+
+    /// Where a request belongs: the name of a session endpoint (``"handshake"``, ``"rotate"``, ``"terminate"``,
+    /// ``"status"``), ``"not-found"`` for anything else under the prefix, None for the application's own paths.
+    ///
+    /// ``target`` is the path as it travels, percent-encoded; a query is ignored.
+    fn route(&self, method: &str, target: Octets<'_>) -> Option<&'static str> {
+        match self.0.route(method, target.text()) {
+            Route::Session(Endpoint::Handshake) => Some("handshake"),
+            Route::Session(Endpoint::Rotate) => Some("rotate"),
+            Route::Session(Endpoint::Terminate) => Some("terminate"),
+            Route::Session(Endpoint::Status) => Some("status"),
+            Route::NotFound => Some("not-found"),
+            Route::Application => None,
+        }
+    }
+
+    /// Answer a session endpoint, named as by :meth:`route`.
+    ///
+    /// ``target`` is the path that the client signed, as it travelled; ``headers`` are all of the request's, as pairs of
+    /// bytes or str; ``body`` is at most ``MAX_HANDSHAKE_BODY`` bytes. Raises ISO-1001, ISO-1002, ISO-2002, ISO-2003,
+    /// ISO-3001 to ISO-3005, ISO-5001, ISO-5002, ISO-6001, ISO-6002, ISO-9001.
+    #[pyo3(signature = (store, endpoint, method, target, headers, body, *, now_ms=None))]
+    #[allow(clippy::too_many_arguments)] // each is a part of one HTTP request
+    fn respond(
+        &self,
+        py: Python<'_>,
+        store: &MemorySessionStore,
+        endpoint: &str,
+        method: &str,
+        target: Octets<'_>,
+        headers: Headers<'_>,
+        body: &[u8],
+        now_ms: Option<u64>,
+    ) -> PyResult<Answer> {
+        let (target, now_ms) = (target.text(), now(now_ms));
+        let endpoint = match endpoint {
+            "handshake" => Endpoint::Handshake,
+            "rotate" => Endpoint::Rotate,
+            "terminate" => Endpoint::Terminate,
+            "status" => Endpoint::Status,
+            _ => return Err(PyValueError::new_err("no such session endpoint")),
+        };
+        let answer = headers.pick(|headers| {
+            run(py, HEAVY, || self.0.respond(&store.0, endpoint, headers, method, target, body, now_ms))
+        })?;
+        Ok(Answer::new(py, &answer))
+    }
+
+    /// Check a request to a protected path by its headers, before its body is read, and let it in or raise.
+    ///
+    /// ``target`` is the path that the client signed, as it travelled; ``headers`` are all of the request's, as pairs of
+    /// bytes or str. Raises, in this order: ISO-2003, ISO-2002, ISO-3005, ISO-3001, ISO-3002, ISO-3003, ISO-5001 or
+    /// ISO-5002; and ISO-9001.
+    #[pyo3(signature = (store, method, target, headers, *, now_ms=None))]
+    fn admit(
+        &self,
+        py: Python<'_>,
+        store: &MemorySessionStore,
+        method: &str,
+        target: Octets<'_>,
+        headers: Headers<'_>,
+        now_ms: Option<u64>,
+    ) -> PyResult<Exchange> {
+        let (target, now_ms) = (target.text(), now(now_ms));
+        headers
+            .pick(|headers| run(py, 0, || self.0.admit(&store.0, headers, method, target, now_ms)))
+            .map(Exchange)
+    }
+}
+
+/// The option `identities`.
+struct Identities(IdentityPolicy);
+
+impl<'py> FromPyObject<'_, 'py> for Identities {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if value.is_instance_of::<PyString>() {
+            return match value.extract()? {
+                "optional" => Ok(Self(IdentityPolicy::Optional)),
+                "required" => Ok(Self(IdentityPolicy::Required)),
+                _ => Err(PyValueError::new_err("identities is \"optional\", \"required\" or keys")),
+            };
+        }
+        let key = |key: PyResult<Bound<'py, PyAny>>| match key?.extract() {
+            Ok(IdentityKey(key)) => Ok(key),
+            Err(_) => Err(PyTypeError::new_err("identities must be IdentityKey objects")),
+        };
+        let keys = value.try_iter()?.map(key).collect::<PyResult<HashSet<_>>>()?;
+        Ok(Self(IdentityPolicy::Only(keys)))
+    }
+}
+
+/// Sessions and used nonces in this process's memory: for development, and for a server of one process.
+///
+/// - ``max_sessions``: most live sessions; a handshake beyond it is refused with ISO-9001. Default 1,000,000.
+/// - ``max_nonces``: most remembered nonces; a request beyond it is refused with ISO-5002. Default 4,000,000.
+/// - ``max_nonces_per_session``: the same for one session. Default 100,000.
+#[pyclass(frozen, module = "nen")]
+pub(crate) struct MemorySessionStore(nen::MemoryStore);
+
+#[pymethods]
+impl MemorySessionStore {
+    #[new]
+    #[pyo3(signature = (*, max_sessions=None, max_nonces=None, max_nonces_per_session=None))]
+    fn new(
+        max_sessions: Option<Count<usize>>,
+        max_nonces: Option<Count<usize>>,
+        max_nonces_per_session: Option<Count<usize>>,
+    ) -> Self {
+        let default = MemoryLimits::default();
+        let or = |count: Option<Count<usize>>, default| count.map_or(default, |Count(count)| count);
+        Self(nen::MemoryStore::new(MemoryLimits {
+            max_sessions: or(max_sessions, default.max_sessions),
+            max_nonces: or(max_nonces, default.max_nonces),
+            max_nonces_per_session: or(max_nonces_per_session, default.max_nonces_per_session),
+        }))
+    }
+
+    /// How many sessions are kept, among them those that have ended and were not swept yet.
+    #[getter]
+    fn sessions(&self) -> usize {
+        self.0.len()
+    }
+
+    /// How many nonces are remembered.
+    #[getter]
+    fn nonces(&self) -> usize {
+        self.0.nonces()
+    }
+
+    /// Remove what has ended. The store does so by itself as it is used; a server that falls silent may call it.
+    #[pyo3(signature = (*, now_ms=None))]
+    fn sweep(&self, py: Python<'_>, now_ms: Option<u64>) -> PyResult<()> {
+        let now_ms = now(now_ms);
+        run(py, HEAVY, || {
+            self.0.sweep(now_ms);
+            Ok(())
+        })
+    }
+}
+
+/// A request that was let in: its body, and its sealed answer. Made by :meth:`Server.admit`.
+#[pyclass(frozen, module = "nen")]
+pub(crate) struct Exchange(nen::Exchange);
+
+#[pymethods]
+impl Exchange {
+    /// The session of the request, and with it the client's verified identity.
+    #[getter]
+    fn session(&self) -> Session {
+        Session(self.0.session().clone())
+    }
+
+    /// Most bytes of a body that :meth:`open` takes; stop reading beyond them and raise :meth:`too_long`.
+    #[getter]
+    fn max_body(&self) -> usize {
+        self.0.max_body()
+    }
+
+    /// The ISO-6001 error for a body over :attr:`max_body`.
+    fn too_long(&self, py: Python<'_>) -> Py<PyAny> {
+        raise(py, self.0.too_long()).into_value(py).into_any()
+    }
+
+    /// Open the request's body to UTF-8 JSON; None for an empty one. Raises ISO-6001, ISO-6002, ISO-4001, ISO-4003.
+    fn open<'py>(&self, py: Python<'py>, body: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let plaintext = run(py, body.len(), || self.0.open(body))?;
+        Ok(plaintext.map(|plaintext| PyBytes::new(py, &plaintext)))
+    }
+
+    /// Seal an answer's JSON under a fresh nonce. The status is kept, except that 204 and 205, which forbid a body, become
+    /// 200 with a sealed ``null``. Raises ISO-4002.
+    fn seal(&self, py: Python<'_>, status: u16, json: &[u8]) -> PyResult<Answer> {
+        let answer = run(py, json.len(), || self.0.seal(status, json))?;
+        Ok(Answer::new(py, &answer))
+    }
+
+    /// Start a sealed stream as the answer. Raises ISO-4002.
+    fn stream(&self, py: Python<'_>) -> PyResult<StreamSealer> {
+        run(py, 0, || self.0.stream()).map(StreamSealer::new)
+    }
+}
+
+/// What a server sends: an HTTP status and a JSON body, ``application/json``.
+#[pyclass(frozen, get_all, module = "nen")]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    status: u16,
+    /// The body.
+    body: Py<PyBytes>,
+}
+
+impl Answer {
+    fn new(py: Python<'_>, answer: &nen::Answer) -> Self {
+        Self { status: answer.status, body: PyBytes::new(py, &answer.body).unbind() }
+    }
+}

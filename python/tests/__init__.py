@@ -1,0 +1,1 @@
+"""The tests of the package, over real sockets where a server belongs."""

@@ -1,0 +1,76 @@
+"""Real servers on free ports, and clients for them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+import nen
+from tests.app import create_app
+from tests.peer import Peer
+
+Serve = Callable[..., str]
+Connect = Callable[..., Peer]
+
+
+@contextmanager
+def running(app: Any, **options: Any) -> Iterator[str]:
+    """Serve an ASGI application by uvicorn and yield its base URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, **options)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        deadline = time.monotonic() + 10
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < deadline, "the server did not start within 10 s"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+    assert not thread.is_alive(), "the server did not stop"
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start servers that live as long as the test."""
+    with ExitStack() as stack:
+        yield lambda app, **options: stack.enter_context(running(app, **options))
+
+
+@pytest.fixture(scope="session")
+def base_url() -> Iterator[str]:
+    """A server with the demo application, for tests that need no other."""
+    with running(create_app(protect=["/api/*"])) as url:
+        yield url
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Make clients that are closed after the test, with a session unless told otherwise."""
+    with ExitStack() as stack:
+
+        def make(url: str, *, handshake: bool = True, identity: nen.Identity | None = None, **options: Any) -> Peer:
+            peer = stack.enter_context(Peer(url, identity=identity, **options))
+            if handshake:
+                peer.handshake()
+            return peer
+
+        yield make
+
+
+@pytest.fixture
+def peer(base_url: str, connect: Connect) -> Peer:
+    """A client with a session on the demo application."""
+    return connect(base_url)

@@ -1,0 +1,54 @@
+"""What the package shows to the world."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import nen
+import nen.asgi
+from nen import _native
+
+
+def order(name: str) -> tuple[bool, bool, str]:
+    """Constants, then classes, then the rest, as ruff sorts them."""
+    return (not name.isupper(), not name[0].isupper(), name)
+
+
+def test_exported_names_are_sorted_and_complete() -> None:
+    for module in (nen, nen.asgi):
+        assert module.__all__ == sorted(module.__all__, key=order)
+        assert all(hasattr(module, name) for name in module.__all__)
+    public = {name for name in vars(nen) if not name.startswith("_")} - {"asgi"}
+    assert set(nen.__all__) == public | {"__version__"}
+
+
+def test_every_class_of_the_core_is_exported_from_nen() -> None:
+    for name in _native.__all__:
+        thing = getattr(_native, name)
+        if isinstance(thing, type):
+            assert getattr(nen, name) is thing
+            assert thing.__module__ == "nen"
+            assert thing.__doc__
+            undocumented = [
+                member for member, value in vars(thing).items() if not member.startswith("_") and not value.__doc__
+            ]
+            assert undocumented == [], name
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert importlib.metadata.version("nen") == nen.__version__
+
+
+def test_the_package_is_typed() -> None:
+    assert (Path(nen.__file__).parent / "py.typed").exists()
+
+
+def test_nothing_but_the_standard_library_is_imported() -> None:
+    script = "import sys, nen, nen.asgi; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    modules = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"starlette", "fastapi", "httpx", "pydantic", "typing_extensions"} & set(modules)
