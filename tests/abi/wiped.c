@@ -1,0 +1,54 @@
+/* nen_buffer_free() wipes before it frees: the program's own free() looks at what comes back. */
+
+#include "check.h"
+
+extern void __libc_free(void *memory);
+
+static const uint8_t *watched;
+static size_t watched_size;
+static int seen, wiped;
+
+void free(void *memory) {
+  if (memory != NULL && memory == watched) {
+    seen = wiped = 1;
+    for (size_t i = 0; i < watched_size; i++) {
+      wiped &= watched[i] == 0;
+    }
+    watched = NULL;
+  }
+  __libc_free(memory);
+}
+
+static void frees_wiped(nen_buffer buffer) {
+  CHECK(buffer.len > 0 && buffer.capacity >= buffer.len);
+  seen = wiped = 0;
+  watched_size = buffer.capacity;
+  watched = buffer.data;
+  nen_buffer_free(&buffer);
+  CHECK(seen && wiped);
+}
+
+int main(void) {
+  world world = connected_world();
+  nen_identity *identity;
+  nen_session *session;
+  nen_exchange *exchange;
+  nen_buffer secret, record, plaintext;
+  OK(nen_identity_generate(&identity));
+  OK(nen_identity_to_pkcs8(identity, &secret));
+  OK(nen_client_session(world.client, &session));
+  OK(nen_session_to_record(session, &record));
+  request request =
+      new_request(&world, "POST", "/", "{\"secret\":\"Only the endpoint that needs this can read it\"}");
+  OK(admit(&world, &request, "POST", "/", NOW, &exchange));
+  OK(nen_exchange_open(exchange, CONTENT(request.body), &plaintext));
+  frees_wiped(secret);
+  frees_wiped(record);
+  frees_wiped(plaintext);
+  nen_exchange_free(exchange);
+  nen_session_free(session);
+  nen_identity_free(identity);
+  free_request(&request);
+  free_world(&world);
+  return 0;
+}
