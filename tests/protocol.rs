@@ -520,8 +520,10 @@ fn malformed_handshakes_have_their_codes() {
     };
     let good = Client::default().handshake().unwrap();
     let good = text(good.body());
-    let identified =
-        Client::new(ClientOptions { identity: Some(Identity::generate().unwrap()), ..Default::default() });
+    let identified = Client::new(ClientOptions {
+        identity: Some(Arc::new(Identity::generate().unwrap())),
+        ..Default::default()
+    });
     let identified = identified.handshake().unwrap();
     let identified: serde_json::Value = serde_json::from_slice(identified.body()).unwrap();
     let identified_with = |name: &str, value: serde_json::Value| {
@@ -653,7 +655,7 @@ fn identities_are_verified_handed_over_and_can_be_pinned() {
     let pkcs8 = identity.to_pkcs8().unwrap();
     assert_eq!((pkcs8.len(), key.as_spki().len()), (54, 1974));
     let client = |pkcs8: Option<&[u8]>| ClientOptions {
-        identity: pkcs8.map(|der| Identity::from_pkcs8(der).unwrap()),
+        identity: pkcs8.map(|der| Arc::new(Identity::from_pkcs8(der).unwrap())),
         ..ClientOptions::default()
     };
     let pinned = || ServerOptions {

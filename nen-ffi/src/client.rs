@@ -1,6 +1,8 @@
 //! The client: its options, its handshakes, its session.
 
-use nen::{Client, ClientOptions, Handshake, Identity, Plaintext};
+use std::sync::Arc;
+
+use nen::{Client, ClientOptions, Handshake};
 
 use crate::{
     argument::{Exclusive, Out, bytes, flag, lent, required},
@@ -13,14 +15,7 @@ use crate::{
 // ── options ─────────────────────────────────────────────────────────────────────────────────────────────
 
 /// The settings of a client to come. One thread at a time.
-pub struct nen_client_options(Exclusive<Options>);
-
-#[derive(Default)]
-struct Options {
-    rest: ClientOptions,
-    /// The identity's secret key: several clients may be made with the same options, and each has its own copy.
-    identity: Option<Plaintext>,
-}
+pub struct nen_client_options(Exclusive<ClientOptions>);
 
 /// Options with their defaults: no identity, the clock corrected, chunks of at most NEN_DEFAULT_MAX_CHUNK bytes.
 ///
@@ -31,12 +26,12 @@ pub unsafe extern "C" fn nen_client_options_new(out: *mut Option<Box<nen_client_
     guard(|| {
         // SAFETY: the conventions of the header.
         let out = unsafe { Out::new(out) }?;
-        out.give(nen_client_options(Exclusive::new(Options::default())));
+        out.give(nen_client_options(Exclusive::new(ClientOptions::default())));
         Ok(())
     })
 }
 
-/// The key that signs each handshake. It is copied.
+/// The key that signs each handshake; several clients may share it.
 ///
 /// Errors: NEN_ERR_NULL, NEN_ERR_BUSY.
 #[unsafe(no_mangle)]
@@ -48,7 +43,7 @@ pub unsafe extern "C" fn nen_client_options_set_identity(
     guard(|| {
         // SAFETY: the conventions of the header.
         let mut options = unsafe { lent(options) }?.0.lock()?;
-        options.identity = Some(required(identity)?.0.to_pkcs8()?);
+        options.identity = Some(Arc::clone(&required(identity)?.0));
         Ok(())
     })
 }
@@ -65,7 +60,7 @@ pub unsafe extern "C" fn nen_client_options_set_correct_clock(
     guard(|| {
         // SAFETY: the conventions of the header.
         let mut options = unsafe { lent(options) }?.0.lock()?;
-        options.rest.correct_clock = flag(on)?;
+        options.correct_clock = flag(on)?;
         Ok(())
     })
 }
@@ -82,7 +77,7 @@ pub unsafe extern "C" fn nen_client_options_set_max_chunk(
     guard(|| {
         // SAFETY: the conventions of the header.
         let mut options = unsafe { lent(options) }?.0.lock()?;
-        options.rest.max_chunk = bytes;
+        options.max_chunk = bytes;
         Ok(())
     })
 }
@@ -91,14 +86,6 @@ pub unsafe extern "C" fn nen_client_options_set_max_chunk(
 #[unsafe(no_mangle)]
 pub extern "C" fn nen_client_options_free(options: Option<Box<nen_client_options>>) {
     release(options);
-}
-
-impl nen_client_options {
-    fn build(&self) -> Result<ClientOptions> {
-        let Options { rest, identity } = &*self.0.lock()?;
-        let identity = identity.as_deref().map(|der| Identity::from_pkcs8(der)).transpose()?;
-        Ok(ClientOptions { identity, correct_clock: rest.correct_clock, max_chunk: rest.max_chunk })
-    }
 }
 
 // ── client ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -119,7 +106,10 @@ pub unsafe extern "C" fn nen_client_new(
     guard(|| {
         // SAFETY: the conventions of the header.
         let out = unsafe { Out::new(out) }?;
-        let options = options.map(nen_client_options::build).transpose()?.unwrap_or_default();
+        let options = match options {
+            Some(options) => options.0.lock()?.clone(),
+            None => ClientOptions::default(),
+        };
         out.give(nen_client(Client::new(options)));
         Ok(())
     })
@@ -223,7 +213,7 @@ pub unsafe extern "C" fn nen_handshake_new(
     guard(|| {
         // SAFETY: the conventions of the header.
         let (out_handshake, out_body) = unsafe { (Out::new(out_handshake)?, Out::new(out_body)?) };
-        let handshake = Handshake::new(identity.map(|identity| &identity.0))?;
+        let handshake = Handshake::new(identity.map(|identity| &*identity.0))?;
         out_body.write(handshake.body().to_vec().into());
         out_handshake.give(handshake.into());
         Ok(())

@@ -1,5 +1,7 @@
 //! ML-DSA-65 identities.
 
+use std::sync::Arc;
+
 use nen::{IDENTITY_PKCS8_SIZE, Identity};
 
 use crate::{
@@ -9,7 +11,7 @@ use crate::{
 };
 
 /// A client's long-lived ML-DSA-65 key pair (FIPS 204). Any number of threads may use it at once.
-pub struct nen_identity(pub(crate) Identity);
+pub struct nen_identity(pub(crate) Arc<Identity>);
 
 const _: () = assert!(IDENTITY_PKCS8_SIZE == 54, "the documentation below names the size");
 
@@ -22,7 +24,7 @@ pub unsafe extern "C" fn nen_identity_generate(out: *mut Option<Box<nen_identity
     guard(|| {
         // SAFETY: the conventions of the header.
         let out = unsafe { Out::new(out) }?;
-        out.give(nen_identity(Identity::generate()?));
+        out.give(nen_identity(Arc::new(Identity::generate()?)));
         Ok(())
     })
 }
@@ -40,7 +42,7 @@ pub unsafe extern "C" fn nen_identity_from_pkcs8(
     guard(|| {
         // SAFETY: the conventions of the header.
         let (der, out) = unsafe { (bytes(der, der_len)?, Out::new(out)?) };
-        out.give(nen_identity(Identity::from_pkcs8(der)?));
+        out.give(nen_identity(Arc::new(Identity::from_pkcs8(der)?)));
         Ok(())
     })
 }

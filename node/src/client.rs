@@ -31,10 +31,10 @@ pub struct Client {
 impl Client {
     /// A client without a session. With an identity, it signs its handshakes.
     #[napi(constructor, catch_unwind)]
-    pub fn new(env: Env, options: ClientOptions, identity: Option<&Identity>) -> Result<Self> {
+    pub fn new(options: ClientOptions, identity: Option<&Identity>) -> Result<Self> {
         let defaults = nen::ClientOptions::default();
         let inner = nen::Client::new(nen::ClientOptions {
-            identity: identity.map(Identity::copy).transpose().map_err(|error| thrown(env, error))?,
+            identity: identity.map(|identity| Arc::clone(&identity.inner)),
             correct_clock: options.correct_clock.unwrap_or(defaults.correct_clock),
             max_chunk: options.max_chunk.map_or(Ok(defaults.max_chunk), |bytes| size("maxChunk", bytes))?,
         });

@@ -1,5 +1,7 @@
 //! ML-DSA-65 identities.
 
+use std::sync::Arc;
+
 use napi::{Env, Result};
 use napi_derive::napi;
 
@@ -9,7 +11,7 @@ use crate::error::thrown;
 /// A client's long-lived ML-DSA-65 key pair (FIPS 204).
 #[napi]
 pub struct Identity {
-    inner: nen::Identity,
+    pub(crate) inner: Arc<nen::Identity>,
 }
 
 #[napi]
@@ -18,14 +20,14 @@ impl Identity {
     #[napi(factory, catch_unwind)]
     pub fn generate(env: Env) -> Result<Self> {
         let inner = nen::Identity::generate().map_err(|error| thrown(env, error))?;
-        Ok(Self { inner })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Loads a secret key from DER PKCS#8 in its seed form. Errors: ISO-3004.
     #[napi(factory, catch_unwind)]
     pub fn from_pkcs8(env: Env, der: &[u8]) -> Result<Self> {
         let inner = nen::Identity::from_pkcs8(der).map_err(|error| thrown(env, error))?;
-        Ok(Self { inner })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The secret key as DER PKCS#8 in its seed form. Errors: ISO-9000.
@@ -38,12 +40,5 @@ impl Identity {
     #[napi(getter, catch_unwind)]
     pub fn public_key(&self) -> Bytes {
         Bytes(self.inner.public_key().as_spki().to_vec())
-    }
-}
-
-impl Identity {
-    /// The same key once more, for a client to own.
-    pub(crate) fn copy(&self) -> nen::Result<nen::Identity> {
-        nen::Identity::from_pkcs8(&self.inner.to_pkcs8()?)
     }
 }

@@ -25,17 +25,16 @@ impl Client {
     #[new]
     #[pyo3(signature = (*, identity=None, correct_clock=None, max_chunk=None))]
     fn new(
-        py: Python<'_>,
         identity: Option<&Identity>,
         correct_clock: Option<bool>,
         max_chunk: Option<Count<usize>>,
-    ) -> PyResult<Self> {
+    ) -> Self {
         let default = ClientOptions::default();
-        Ok(Self(nen::Client::new(ClientOptions {
-            identity: identity.map(|identity| identity.duplicate(py)).transpose()?,
+        Self(nen::Client::new(ClientOptions {
+            identity: identity.map(|Identity(identity)| Arc::clone(identity)),
             correct_clock: correct_clock.unwrap_or(default.correct_clock),
             max_chunk: max_chunk.map_or(default.max_chunk, |Count(bytes)| bytes),
-        })))
+        }))
     }
 
     /// The current session, if there is one.
@@ -94,7 +93,7 @@ impl ClientHandshake {
     #[new]
     #[pyo3(signature = (*, identity=None))]
     fn new(py: Python<'_>, identity: Option<&Identity>) -> PyResult<Self> {
-        run(py, HEAVY, || nen::Handshake::new(identity.map(|Identity(identity)| identity)))
+        run(py, HEAVY, || nen::Handshake::new(identity.map(|Identity(identity)| &**identity)))
             .map(Self::from_core)
     }
 

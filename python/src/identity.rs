@@ -1,6 +1,9 @@
 //! ML-DSA-65 identities.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use pyo3::{prelude::*, types::PyBytes};
 
@@ -10,20 +13,20 @@ use crate::error::{HEAVY, raise, run};
 ///
 /// It cannot be pickled, and its repr shows nothing of it; :meth:`to_pkcs8` is the one way out.
 #[pyclass(frozen, module = "nen")]
-pub(crate) struct Identity(pub(crate) nen::Identity);
+pub(crate) struct Identity(pub(crate) Arc<nen::Identity>);
 
 #[pymethods]
 impl Identity {
     /// Draw a new key pair (FIPS 204 section 5.1). Raises ISO-1002 if the operating system gives no randomness.
     #[staticmethod]
     fn generate(py: Python<'_>) -> PyResult<Self> {
-        run(py, HEAVY, nen::Identity::generate).map(Self)
+        run(py, HEAVY, nen::Identity::generate).map(|identity| Self(Arc::new(identity)))
     }
 
     /// Load the secret key from DER PKCS#8 in its seed form, 54 bytes. Raises ISO-3004.
     #[staticmethod]
     fn from_pkcs8(py: Python<'_>, der: &[u8]) -> PyResult<Self> {
-        run(py, HEAVY, || nen::Identity::from_pkcs8(der)).map(Self)
+        run(py, HEAVY, || nen::Identity::from_pkcs8(der)).map(|identity| Self(Arc::new(identity)))
     }
 
     /// The secret key as DER PKCS#8 in its seed form, 54 bytes. Keep it like a password.
@@ -36,13 +39,6 @@ impl Identity {
     #[getter]
     fn public_key(&self) -> IdentityKey {
         IdentityKey(self.0.public_key().clone())
-    }
-}
-
-impl Identity {
-    /// A second handle on the same key pair, for a client of the core to own.
-    pub(crate) fn duplicate(&self, py: Python<'_>) -> PyResult<nen::Identity> {
-        run(py, HEAVY, || nen::Identity::from_pkcs8(&self.0.to_pkcs8()?))
     }
 }
 

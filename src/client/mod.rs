@@ -24,9 +24,10 @@ use crate::stream::DEFAULT_MAX_CHUNK;
 use crate::wire::{body, canonical::Resource, headers::SignedHeaders};
 
 /// The settings of a [`Client`].
+#[derive(Clone)]
 pub struct ClientOptions {
-    /// The long-lived ML-DSA-65 key that signs each handshake. Default: none.
-    pub identity: Option<Identity>,
+    /// The long-lived ML-DSA-65 key that signs each handshake; several clients may share it. Default: none.
+    pub identity: Option<Arc<Identity>>,
     /// Whether ISO-3003 makes the client learn the server's clock from its `Date` header. Default: true.
     pub correct_clock: bool,
     /// Most bytes of one stream chunk's plaintext. Default: 8 MiB.
@@ -67,7 +68,7 @@ impl Client {
     /// Starts a handshake: draws a key pair and, with an identity, signs the public half. The body goes to
     /// `POST …/handshake`. Errors: ISO-1002.
     pub fn handshake(&self) -> Result<Handshake> {
-        Handshake::new(self.options.identity.as_ref())
+        Handshake::new(self.options.identity.as_deref())
     }
 
     /// Completes a handshake: from here on calls use the new session. On failure the old one stays.
