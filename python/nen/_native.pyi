@@ -21,6 +21,7 @@ __all__ = [
     "SIGNATURE_HEADER",
     "SIGNATURE_SIZE",
     "STREAM_CONTENT_TYPE",
+    "STREAM_HEADERS",
     "STREAM_NONCE_HEADER",
     "TAG_SIZE",
     "TIMESTAMP_HEADER",
@@ -54,6 +55,7 @@ SIGNATURE_HEADER: Final[str]
 STREAM_NONCE_HEADER: Final[str]
 JSON_CONTENT_TYPE: Final[str]
 STREAM_CONTENT_TYPE: Final[str]
+STREAM_HEADERS: Final[list[tuple[str, str]]]
 ENDPOINT_PREFIX: Final[str]
 MAX_HANDSHAKE_BODY: Final[int]
 KEM_PUBLIC_KEY_SIZE: Final[int]
@@ -143,6 +145,8 @@ class Server:
         *,
         now_ms: int | None = None,
     ) -> Answer: ...
+    @staticmethod
+    def handshake_too_long() -> WireError: ...
     def admit(
         self,
         store: MemorySessionStore,

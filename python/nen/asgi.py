@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from nen import _events
-from nen._errors import InternalError, NenError, WireError
+from nen._errors import InternalError, NenError
 from nen._native import (
     JSON_CONTENT_TYPE,
     MAX_HANDSHAKE_BODY,
     PROTOCOL,
-    STREAM_CONTENT_TYPE,
+    STREAM_HEADERS,
     STREAM_NONCE_HEADER,
     Exchange,
     IdentityKey,
@@ -26,7 +26,7 @@ from nen._types import ASGIApp, Headers, Message, Receive, Scope, Send
 __all__ = ["NenMiddleware", "Peer"]
 
 _JSON = JSON_CONTENT_TYPE.encode()
-_STREAM = STREAM_CONTENT_TYPE.encode()
+_STREAM_HEADERS: Headers = [(name.lower().encode(), value.encode()) for name, value in STREAM_HEADERS]
 
 # What speaks of the body in its plain form, on a request and on an answer alike.
 _OF_THE_BODY = frozenset(
@@ -177,7 +177,7 @@ class NenMiddleware:
         except NenError as error:
             await _refuse(send, method, where, error)
         except _BodyTooLongError:
-            await _refuse(send, method, where, WireError("ISO-6001", "the handshake's body is over the size limit"))
+            await _refuse(send, method, where, Server.handshake_too_long())
         except _ClientGoneError:
             return
         else:
@@ -279,9 +279,7 @@ class _Answer:
         sealer = self._exchange.stream()
         headers = [
             *self._headers,
-            (b"content-type", _STREAM),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
+            *_STREAM_HEADERS,
             (STREAM_NONCE_HEADER.lower().encode(), sealer.nonce_header.encode()),
         ]
         self._sealer: StreamSealer = sealer

@@ -34,7 +34,7 @@ mod _native {
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
     #[pymodule_export]
-    const PROTOCOL: &str = "NEN-PROTOCOL-V2";
+    const PROTOCOL: &str = nen::PROTOCOL;
 
     #[pymodule_export]
     const SESSION_HEADER: &str = nen::SESSION_HEADER;
@@ -50,6 +50,8 @@ mod _native {
     const JSON_CONTENT_TYPE: &str = nen::JSON_CONTENT_TYPE;
     #[pymodule_export]
     const STREAM_CONTENT_TYPE: &str = nen::STREAM_CONTENT_TYPE;
+    #[pymodule_export]
+    const STREAM_HEADERS: [(&str, &str); 3] = nen::STREAM_HEADERS;
     #[pymodule_export]
     const ENDPOINT_PREFIX: &str = nen::ENDPOINT_PREFIX;
 

@@ -105,6 +105,12 @@ impl Server {
         Ok(Answer::new(py, &answer))
     }
 
+    /// The ISO-6001 error for a handshake over ``MAX_HANDSHAKE_BODY``; stop reading beyond it and raise this.
+    #[staticmethod]
+    fn handshake_too_long(py: Python<'_>) -> Py<PyAny> {
+        raise(py, nen::Error::handshake_too_long()).into_value(py).into_any()
+    }
+
     /// Check a request to a protected path by its headers, before its body is read, and let it in or raise.
     ///
     /// ``target`` is the path that the client signed, as it travelled; ``headers`` are all of the request's, as pairs of
