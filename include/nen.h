@@ -53,6 +53,32 @@
 #define NEN_MUST_USE
 #endif
 
+/* The codes of the protocol, for a switch. nen_error_name() and its like describe them at run time. */
+#define NEN_ISO_HANDSHAKE_MISSING_PUBLIC_KEY 1001
+#define NEN_ISO_HANDSHAKE_FAILED 1002
+#define NEN_ISO_HANDSHAKE_NETWORK 1003
+#define NEN_ISO_HANDSHAKE_BAD_RESPONSE 1004
+#define NEN_ISO_SESSION_NOT_INITIALIZED 2001
+#define NEN_ISO_SESSION_INVALID_OR_EXPIRED 2002
+#define NEN_ISO_SESSION_HEADER_MISSING 2003
+#define NEN_ISO_AUTH_SIGNATURE_MISSING 3001
+#define NEN_ISO_AUTH_SIGNATURE_INVALID 3002
+#define NEN_ISO_AUTH_TIMESTAMP_OUT_OF_WINDOW 3003
+#define NEN_ISO_AUTH_IDENTITY_SIGNATURE_INVALID 3004
+#define NEN_ISO_AUTH_NONCE_MISSING 3005
+#define NEN_ISO_CRYPTO_DECRYPT_FAILED 4001
+#define NEN_ISO_CRYPTO_ENCRYPT_FAILED 4002
+#define NEN_ISO_CRYPTO_PAYLOAD_NOT_JSON 4003
+#define NEN_ISO_REPLAY_NONCE_REUSED 5001
+#define NEN_ISO_REPLAY_CACHE_FULL 5002
+#define NEN_ISO_WIRE_INVALID_PAYLOAD_FORMAT 6001
+#define NEN_ISO_WIRE_DECODE_FAILED 6002
+#define NEN_ISO_STREAM_MISSING_NONCE_HEADER 7001
+#define NEN_ISO_STREAM_REQUEST_FAILED 7002
+#define NEN_ISO_STREAM_TRUNCATED 7003
+#define NEN_ISO_INTERNAL 9000
+#define NEN_ISO_STORE_UNAVAILABLE 9001
+
 /**
  * The number of the ABI this header describes. It is raised by every incompatible change and by nothing else, apart
  * from the release number; the shared library carries it in its name (`libnen.so.1`).
@@ -818,7 +844,7 @@ NEN_MUST_USE
 int32_t nen_client_options_new(nen_client_options **out);
 
 /**
- * The key that signs each handshake. It is copied.
+ * The key that signs each handshake; several clients may share it.
  *
  * Errors: NEN_ERR_NULL, NEN_ERR_BUSY.
  */
@@ -1415,7 +1441,7 @@ int32_t nen_exchange_open(const nen_exchange *exchange,
  * differs only where the given one forbids a body (204, 205), and a body, application/json. HEAD is answered with
  * the same headers, Content-Length among them, and no body.
  *
- * Errors: NEN_ERR_NULL; 4002.
+ * Errors: NEN_ERR_NULL; 4002; 9000 for a status that cannot carry a body (1xx, 304) or is none.
  */
 NEN_MUST_USE
 int32_t nen_exchange_seal(const nen_exchange *exchange,

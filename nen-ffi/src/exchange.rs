@@ -68,7 +68,7 @@ pub unsafe extern "C" fn nen_exchange_open(
 /// differs only where the given one forbids a body (204, 205), and a body, application/json. HEAD is answered with
 /// the same headers, Content-Length among them, and no body.
 ///
-/// Errors: NEN_ERR_NULL; 4002.
+/// Errors: NEN_ERR_NULL; 4002; 9000 for a status that cannot carry a body (1xx, 304) or is none.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_exchange_seal(

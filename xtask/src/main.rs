@@ -47,10 +47,15 @@ fn verify(path: &Path, content: &str) -> Outcome {
     Err(format!("{} is out of date; run `cargo xtask generate` and commit it", path.display()).into())
 }
 
-/// The C header, from the exports of `nen-ffi`.
+/// The C header: the exports of `nen-ffi`, and a name for each code.
 fn header(root: &Path) -> Result<String, Box<dyn Error>> {
     let directory = root.join("nen-ffi");
-    let config = cbindgen::Config::from_file(directory.join("cbindgen.toml"))?;
+    let mut config = cbindgen::Config::from_file(directory.join("cbindgen.toml"))?;
+    let names = config.after_includes.get_or_insert_default();
+    names.push_str("\n\n/* The codes of the protocol, for a switch. nen_error_name() and its like describe them at run time. */");
+    for code in Code::ALL {
+        write!(names, "\n#define NEN_ISO_{} {}", code.name(), code.number())?;
+    }
     let bindings = cbindgen::Builder::new().with_crate(directory).with_config(config).generate()?;
     let mut header = Vec::new();
     bindings.write(&mut header);
