@@ -505,6 +505,11 @@ fn options_that_cannot_be_are_refused_when_the_server_is_made() {
     assert!(refused(|o| o.window_ms = 0).contains("window_ms"));
     assert!(refused(|o| o.max_body = 0).contains("max_body"));
     assert!(refused(|o| o.identities = IdentityPolicy::Only(HashSet::new())).contains("identities"));
+    let century = 100 * 366 * 24 * HOUR;
+    for (span, taken) in [(1, true), (century, true), (century + 1, false)] {
+        let options = ServerOptions { session_ttl_ms: span, window_ms: span, ..ServerOptions::default() };
+        assert_eq!(Server::new(options).is_ok(), taken, "{span}");
+    }
     for prefix in ["", "/", "api", "/api/", "/api?x", "/caf\u{e9}"] {
         let options = ServerOptions { prefix: prefix.into(), ..ServerOptions::default() };
         assert!(Server::new(options).is_err(), "{prefix}");
@@ -551,13 +556,16 @@ fn malformed_handshakes_have_their_codes() {
         (&identified_with("sigPk", "AAAA".into()), "ISO-3004"),
         (&identified_with("sigOfPk", "AAAA".into()), "ISO-3004"),
         (&identified_with("pk", good[7..good.len() - 2].into()), "ISO-3004"),
-        (&format!("{{\"pk\":\"{}\"}}", "A".repeat(16 * 1024)), "ISO-6001"),
+        (&format!("{good:>16385}"), "ISO-6001"),
     ];
     for (body, code) in cases {
         let (status, got) = handshake(body);
         assert_eq!((got.as_str(), status), (code, if code == "ISO-3004" { 401 } else { 400 }), "{body:.60}");
     }
     assert_eq!(world.store.len(), 1, "no refused handshake made a session");
+    let longest = format!("{good:>16384}");
+    let accepted = world.endpoint("POST", "handshake", RequestHeaders::default(), longest.as_bytes());
+    assert_eq!(accepted.status, 200);
 }
 
 #[test]
@@ -863,6 +871,10 @@ fn lifecycle_answers_are_read_strictly() {
         open(LifecycleCall::status("/"), 401, r#"{"valid":false}"#),
         Ok(LifecycleOutcome::Done(false))
     );
+    let lost = r#"{"error":{"code":"ISO-2002","message":"x"}}"#;
+    assert_eq!(open(LifecycleCall::rotate("/"), 401, lost), Ok(LifecycleOutcome::Reestablish));
+    assert_eq!(open(LifecycleCall::status("/"), 401, lost), Err(Code::SessionInvalidOrExpired));
+    assert_eq!(open(LifecycleCall::terminate("/"), 401, lost), Err(Code::SessionInvalidOrExpired));
     assert_eq!(world.client.session().unwrap().id(), before);
 }
 

@@ -270,6 +270,7 @@ mod tests {
             let plaintext: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();
             let body = seal_answer(&key, &nonce, &plaintext).unwrap();
             assert_eq!(body.len(), base64::encoded_len(length + TAG_SIZE) + 7 + 7 + 16 + 2);
+            assert_eq!(body.capacity(), body.len());
             let answer = SealedAnswer::read(&body).unwrap().unwrap();
             assert_eq!(answer.nonce, nonce);
             assert_eq!(*answer.open(&key).unwrap(), plaintext, "{length}");

@@ -52,17 +52,10 @@ pub fn pathname(target: &str) -> Option<&str> {
         target
     } else {
         let (_, rest) = target.split_once("://")?;
-        rest.find(['/', '?', '#']).map_or("", |start| rest.get(start..).unwrap_or(""))
+        rest.find(['/', '?', '#']).and_then(|start| rest.get(start..)).unwrap_or_default()
     };
-    let path = origin_form.split(['?', '#']).next()?;
-    match path {
-        "" if origin_form.len() < target.len() => Some("/"),
-        _ => path
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic())
-            .then_some(path)
-            .filter(|path| path.starts_with('/')),
-    }
+    let path = origin_form.split(['?', '#']).next().filter(|path| !path.is_empty()).unwrap_or("/");
+    path.bytes().all(|byte| byte.is_ascii_graphic()).then_some(path)
 }
 
 /// A method is a token (RFC 9110 §5.6.2).

@@ -189,7 +189,8 @@ mod tests {
     #[test]
     fn only_the_canonical_session_id_is_read() {
         let id = SessionId::parse(ID.as_bytes()).unwrap();
-        assert_eq!(id.to_text(), ID);
+        assert_eq!((id.to_text(), id.to_string()), (ID.to_owned(), ID.to_owned()));
+        assert_eq!(format!("{id:?}"), format!("SessionId({ID})"));
         let upper = ID.to_uppercase();
         let simple = ID.replace('-', "");
         let braced = format!("{{{ID}}}");
@@ -216,6 +217,24 @@ mod tests {
         let twice = RequestHeaders::pick(pairs.into_iter().chain(pairs));
         assert_eq!(twice.nonce().unwrap_err().code(), Code::AuthNonceMissing);
         assert_eq!(twice.session_id().unwrap_err().code(), Code::SessionInvalidOrExpired);
+    }
+
+    #[test]
+    fn headers_travel_under_their_names() {
+        let [session, timestamp, nonce, signature] = ["s", "t", "n", "m"].map(str::to_owned);
+        let headers = SignedHeaders { session, timestamp, nonce, signature };
+        let expected = [
+            ("X-Nen-Session", "s"),
+            ("X-Nen-Timestamp", "t"),
+            ("X-Nen-Nonce", "n"),
+            ("X-Nen-Signature", "m"),
+        ];
+        assert_eq!(headers.pairs(), expected);
+        let sent = headers.pairs().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let received = RequestHeaders::pick(sent);
+        let direct = headers.as_received();
+        assert_eq!((received.session, received.timestamp), (direct.session, direct.timestamp));
+        assert_eq!((received.nonce, received.signature), (direct.nonce, direct.signature));
     }
 
     #[test]

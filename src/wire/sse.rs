@@ -118,6 +118,7 @@ mod tests {
     #[test]
     fn a_frame_over_the_limit_is_refused_before_it_is_kept() {
         let too_long = |input: &[u8]| FrameReader::new(10).push(input, |_| Ok(())).unwrap_err().code();
+        assert_eq!(FrameReader::new(10).push(b"data: 1234\n\n", |_| Ok(())), Ok(()));
         assert_eq!(too_long(b"data: 12345"), Code::WireInvalidPayloadFormat);
         assert_eq!(too_long(b"data:123\ndata:123\n"), Code::WireInvalidPayloadFormat);
     }
