@@ -138,8 +138,8 @@ codes! {
         "The payload could not be encrypted.",
         "Sealing failed on this side: the random source gave nothing, or a stream ran out of nonces.";
     CryptoPayloadNotJson = 4003, 400, "CRYPTO_PAYLOAD_NOT_JSON",
-        "The decrypted payload is not JSON.",
-        "The plaintext must be UTF-8 JSON; the peer sealed something else.";
+        "The payload is not JSON.",
+        "What is sealed must be UTF-8 JSON: a request's body before it is sent, or the plaintext that the peer sealed.";
     ReplayNonceReused = 5001, 409, "REPLAY_NONCE_REUSED",
         "The nonce was already used.",
         "A request was sent twice, or an answer reflects the request. Sign and seal every attempt afresh.";
@@ -163,7 +163,7 @@ codes! {
         "The connection closed before the sealed sentinel arrived: what was received is authentic, but not all of it came.";
     Internal = 9000, 500, "INTERNAL",
         "An internal error occurred.",
-        "The handler failed; its own log says why. Nothing of the cause is sent.";
+        "The handler failed, or its answer cannot be sealed; the detail and the application's own log say why. Nothing of the cause is sent.";
     StoreUnavailable = 9001, 503, "STORE_UNAVAILABLE",
         "The session store is not available.",
         "The session store did not answer, answered nonsense, or is full. Sessions are not lost by this; clients should retry later.";
@@ -232,24 +232,9 @@ impl Error {
         self.detail
     }
 
-    /// ISO-1003, for a binding whose HTTP client could not reach the handshake endpoint.
-    pub const fn network() -> Self {
-        Self::new(Code::HandshakeNetwork, "no answer from the handshake endpoint")
-    }
-
     /// ISO-6001, for a binding that stopped reading a handshake beyond [`MAX_HANDSHAKE_BODY`](crate::MAX_HANDSHAKE_BODY).
     pub const fn handshake_too_long() -> Self {
         Self::new(Code::WireInvalidPayloadFormat, "the handshake's body is over the size limit")
-    }
-
-    /// ISO-9000, for a binding whose application handler failed.
-    pub const fn handler_failed() -> Self {
-        Self::new(Code::Internal, "the application's handler failed")
-    }
-
-    /// ISO-9001, for a binding whose session store did not answer.
-    pub const fn store_unavailable() -> Self {
-        Self::new(Code::StoreUnavailable, "the session store did not answer")
     }
 }
 

@@ -65,18 +65,20 @@ impl World {
 /// A store that is out of reach.
 struct Away;
 
+const AWAY: Error = Error::new(Code::StoreUnavailable, "the store did not answer");
+
 impl Store for Away {
     fn get(&self, _: SessionId, _: u64) -> Result<Option<Arc<Session>>> {
-        Err(Error::store_unavailable())
+        Err(AWAY)
     }
     fn set(&self, _: Arc<Session>, _: u64) -> Result<()> {
-        Err(Error::store_unavailable())
+        Err(AWAY)
     }
     fn delete(&self, _: SessionId) -> Result<()> {
-        Err(Error::store_unavailable())
+        Err(AWAY)
     }
     fn claim_nonce(&self, _: &NonceClaim, _: u64) -> Result<Claim> {
-        Err(Error::store_unavailable())
+        Err(AWAY)
     }
 }
 
@@ -89,7 +91,6 @@ fn cases() -> Vec<(Code, Raise)> {
             w.post("handshake", RequestHeaders::default(), b"{}").map(drop)
         }),
         (Code::HandshakeFailed, |w| with(broken(), || w.client.handshake().map(drop))),
-        (Code::HandshakeNetwork, |_| Err(Error::network())),
         (Code::HandshakeBadResponse, |w| {
             w.client.establish(w.client.handshake()?, 200, b"{}", NOW).map(drop)
         }),
@@ -154,9 +155,8 @@ fn cases() -> Vec<(Code, Raise)> {
             call.open_stream(&w.client, Some(sealer.nonce_header().as_bytes()))?.end()
         }),
         (Code::Internal, |w| {
-            // What a handler's failure becomes on the wire is what the client's caller gets.
-            let answer = crate::Answer::error(&Error::handler_failed());
-            w.read(answer.status, &answer.body)
+            let (headers, _) = w.sealed(b"{}");
+            w.admit(headers.as_received())?.seal(304, b"").map(drop)
         }),
         (Code::StoreUnavailable, |w| {
             let (headers, _) = w.sealed(b"{}");
@@ -172,7 +172,9 @@ fn every_code_of_the_table_is_raised() {
         assert_eq!(error.code(), code, "{error}");
     }
     let raised: BTreeSet<Code> = cases().into_iter().map(|(code, _)| code).collect();
-    assert_eq!(raised, Code::ALL.iter().copied().collect());
+    let missing: Vec<Code> = Code::ALL.iter().copied().filter(|code| !raised.contains(code)).collect();
+    // Only who does I/O can fail to reach a server; the tests of the Node package close its port.
+    assert_eq!(missing, [Code::HandshakeNetwork]);
 }
 
 #[test]

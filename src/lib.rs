@@ -47,6 +47,7 @@ mod every_code;
 mod replay;
 mod server;
 mod session;
+mod sharded;
 mod store;
 mod stream;
 mod wire;

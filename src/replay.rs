@@ -3,20 +3,13 @@
 //! Nonces stand in ten-second buckets by the time until which they are remembered, so that forgetting is dropping
 //! whole buckets, and memory is bounded by the request rate. Only a request whose HMAC verified gets here.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet, hash_map::RandomState},
-    hash::BuildHasher,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::crypto::aead::Nonce;
+use crate::sharded::{Capped, Sharded};
 use crate::wire::headers::SessionId;
 
 const BUCKET_MS: u64 = 10_000;
-const SHARDS: usize = 64;
 
 /// What a claim of a nonce came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +35,8 @@ pub struct NonceClaim {
 
 /// A bounded, sharded cache of used nonces.
 pub(crate) struct ReplayCache {
-    shards: Box<[Mutex<Shard>]>,
-    hasher: RandomState,
-    count: AtomicUsize,
-    max: usize,
+    shards: Sharded<Shard>,
+    count: Capped,
     max_per_session: usize,
 }
 
@@ -61,15 +52,13 @@ struct Shard {
 impl ReplayCache {
     /// `max` nonces in all and `max_per_session` of one session.
     pub(crate) fn new(max: usize, max_per_session: usize) -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new(), count: AtomicUsize::new(0), max, max_per_session }
+        Self { shards: Sharded::default(), count: Capped::new(max), max_per_session }
     }
 
     /// Claims a nonce in one step: of any number of claims of the same nonce, exactly one is [`Claim::Fresh`].
     pub(crate) fn claim(&self, claim: &NonceClaim, now_ms: u64) -> Claim {
-        let Some(shard) = self.shard(claim.session) else { return Claim::Full };
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        self.release(shard.forget(now_ms));
+        let mut shard = self.shards.of(claim.session);
+        self.count.release(shard.forget(now_ms));
 
         let key = (claim.session, claim.nonce);
         let bucket = claim.until_ms / BUCKET_MS;
@@ -78,7 +67,7 @@ impl ReplayCache {
             return Claim::Replay;
         }
         if shard.per_session.get(&claim.session).is_some_and(|&used| used >= self.max_per_session)
-            || !self.reserve()
+            || !self.count.reserve()
         {
             return Claim::Full;
         }
@@ -89,28 +78,14 @@ impl ReplayCache {
 
     /// Forgets what is past in every shard, also in those that no request reaches.
     pub(crate) fn sweep(&self, now_ms: u64) {
-        for shard in &self.shards {
-            self.release(shard.lock().unwrap_or_else(PoisonError::into_inner).forget(now_ms));
+        for mut shard in self.shards.each() {
+            self.count.release(shard.forget(now_ms));
         }
     }
 
     /// How many nonces are remembered.
     pub(crate) fn len(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
-    }
-
-    fn shard(&self, session: SessionId) -> Option<&Mutex<Shard>> {
-        let hash = self.hasher.hash_one(session);
-        self.shards.get(usize::try_from(hash % SHARDS as u64).ok()?)
-    }
-
-    fn reserve(&self) -> bool {
-        let below_cap = |count| (count < self.max).then_some(count + 1);
-        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below_cap).is_ok()
-    }
-
-    fn release(&self, forgotten: usize) {
-        self.count.fetch_sub(forgotten, Ordering::Relaxed);
+        self.count.get()
     }
 }
 
@@ -137,6 +112,8 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn claim(session: u8, nonce: u64, until_ms: u64) -> NonceClaim {
@@ -212,8 +189,9 @@ mod tests {
             assert_eq!(cache.claim(&claim(session, 2, 50_000), 0), Claim::Fresh);
         }
         let left = || {
-            let shards = cache.shards.iter().map(|shard| shard.lock().unwrap());
-            shards
+            cache
+                .shards
+                .each()
                 .map(|shard| (shard.per_session.len(), shard.buckets.len()))
                 .fold((0, 0), |a, b| (a.0 + b.0, a.1.max(b.1)))
         };

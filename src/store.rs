@@ -1,17 +1,17 @@
 //! Where a server keeps its sessions: the contract, and the store in this process's memory.
 
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::RandomState},
-    hash::BuildHasher,
+    collections::{BTreeSet, HashMap},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
 };
 
 use crate::error::{Code, Error, Result};
 use crate::replay::{Claim, NonceClaim, ReplayCache};
 use crate::session::Session;
+use crate::sharded::{Capped, Sharded};
 use crate::wire::headers::SessionId;
 
 /// What a server needs of a session store. What each wrong answer costs:
@@ -60,17 +60,14 @@ impl Default for MemoryLimits {
     }
 }
 
-const SHARDS: usize = 64;
 /// How often, at most, all shards are swept, in milliseconds.
 const SWEEP_EVERY_MS: u64 = 10_000;
 
 /// Sessions and nonces in this process's memory: for development and for a server of one process.
 pub struct MemoryStore {
-    shards: Box<[Mutex<Shard>]>,
-    hasher: RandomState,
+    shards: Sharded<Shard>,
+    count: Capped,
     replay: ReplayCache,
-    count: AtomicUsize,
-    max_sessions: usize,
     next_sweep_ms: AtomicU64,
 }
 
@@ -90,18 +87,16 @@ impl MemoryStore {
     /// An empty store with these caps.
     pub fn new(limits: MemoryLimits) -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: RandomState::new(),
+            shards: Sharded::default(),
+            count: Capped::new(limits.max_sessions),
             replay: ReplayCache::new(limits.max_nonces, limits.max_nonces_per_session),
-            count: AtomicUsize::new(0),
-            max_sessions: limits.max_sessions,
             next_sweep_ms: AtomicU64::new(0),
         }
     }
 
     /// How many sessions are kept, among them those that have ended and were not swept yet.
     pub fn len(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.count.get()
     }
 
     /// Whether no session is kept.
@@ -117,10 +112,8 @@ impl MemoryStore {
     /// Removes every session that has ended and every nonce that can be forgotten. The store does so by itself as it is
     /// used; a server that falls silent may call it from a timer.
     pub fn sweep(&self, now_ms: u64) {
-        for index in 0..SHARDS {
-            if let Some(mut shard) = self.lock(index) {
-                self.release(shard.remove_expired(now_ms));
-            }
+        for mut shard in self.shards.each() {
+            self.count.release(shard.remove_expired(now_ms));
         }
         self.replay.sweep(now_ms);
     }
@@ -135,40 +128,20 @@ impl MemoryStore {
             self.sweep(now_ms);
         }
     }
-
-    fn lock(&self, index: usize) -> Option<MutexGuard<'_, Shard>> {
-        Some(self.shards.get(index)?.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn shard(&self, id: SessionId) -> Result<MutexGuard<'_, Shard>> {
-        usize::try_from(self.hasher.hash_one(id) % SHARDS as u64)
-            .ok()
-            .and_then(|index| self.lock(index))
-            .ok_or(Error::new(Code::StoreUnavailable, "the session store has no such shard"))
-    }
-
-    fn reserve(&self) -> bool {
-        let below_cap = |count| (count < self.max_sessions).then_some(count + 1);
-        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below_cap).is_ok()
-    }
-
-    fn release(&self, removed: usize) {
-        self.count.fetch_sub(removed, Ordering::Relaxed);
-    }
 }
 
 impl Store for MemoryStore {
     fn get(&self, id: SessionId, now_ms: u64) -> Result<Option<Arc<Session>>> {
-        let shard = self.shard(id)?;
+        let shard = self.shards.of(id);
         Ok(shard.sessions.get(&id).filter(|session| !session.is_expired(now_ms)).cloned())
     }
 
     fn set(&self, session: Arc<Session>, now_ms: u64) -> Result<()> {
         self.sweep_if_due(now_ms);
         let id = session.id();
-        let mut shard = self.shard(id)?;
-        self.release(usize::from(shard.remove(id)));
-        if !self.reserve() {
+        let mut shard = self.shards.of(id);
+        self.count.release(usize::from(shard.remove(id)));
+        if !self.count.reserve() {
             return Err(Error::new(Code::StoreUnavailable, "the session store is full"));
         }
         shard.by_expiry.insert((session.expires_ms(), id));
@@ -177,8 +150,8 @@ impl Store for MemoryStore {
     }
 
     fn delete(&self, id: SessionId) -> Result<()> {
-        let removed = self.shard(id)?.remove(id);
-        self.release(usize::from(removed));
+        let removed = self.shards.of(id).remove(id);
+        self.count.release(usize::from(removed));
         Ok(())
     }
 
@@ -248,7 +221,7 @@ mod tests {
         assert_eq!((store.len(), store.nonces()), (1000, 1));
         store.set(session(5_000, 100_000), 40_000).unwrap();
         assert_eq!((store.len(), store.nonces()), (1, 0));
-        assert!(store.shards.iter().all(|shard| shard.lock().unwrap().by_expiry.len() <= 1));
+        assert!(store.shards.each().all(|shard| shard.by_expiry.len() <= 1));
     }
 
     #[test]

@@ -86,26 +86,6 @@ impl World {
         serve().unwrap_or_else(|error| Answer::error(&error))
     }
 
-    /// A whole call, as a binding makes it.
-    fn call(&mut self, method: &str, target: &str, body: Option<&[u8]>) -> Result<Outcome> {
-        let mut call = Call::new(method, target);
-        loop {
-            let request = call.seal(&self.client, body, self.client_now)?;
-            let answer = self.echo(method, target, &request);
-            let date = httpdate::fmt_http_date(
-                std::time::UNIX_EPOCH + std::time::Duration::from_millis(self.server_now),
-            );
-            let body = if method == "HEAD" { &b""[..] } else { &answer.body };
-            match call.open(&self.client, answer.status, Some(&date), body, self.client_now)? {
-                Outcome::Repeat => {}
-                Outcome::Reestablish => drop(self.shake_hands()?),
-                outcome => return Ok(outcome),
-            }
-        }
-    }
-}
-
-impl World {
     /// A lifecycle call, as a binding makes it.
     fn lifecycle(&mut self, mut call: LifecycleCall, action: &str) -> Result<bool> {
         loop {
@@ -122,6 +102,22 @@ impl World {
 
     fn date(&self) -> String {
         httpdate::fmt_http_date(std::time::UNIX_EPOCH + std::time::Duration::from_millis(self.server_now))
+    }
+
+    /// A whole call, as a binding makes it.
+    fn call(&mut self, method: &str, target: &str, body: Option<&[u8]>) -> Result<Outcome> {
+        let mut call = Call::new(method, target);
+        loop {
+            let request = call.seal(&self.client, body, self.client_now)?;
+            let answer = self.echo(method, target, &request);
+            let date = self.date();
+            let body = if method == "HEAD" { &b""[..] } else { &answer.body };
+            match call.open(&self.client, answer.status, Some(&date), body, self.client_now)? {
+                Outcome::Repeat => {}
+                Outcome::Reestablish => drop(self.shake_hands()?),
+                outcome => return Ok(outcome),
+            }
+        }
     }
 }
 
@@ -574,9 +570,7 @@ fn rotation_replaces_the_session_and_a_failed_one_loses_nothing() {
         let world = World::plain();
         let old = world.client.session().unwrap();
         let headers = world.sign("POST", "rotate");
-        let as_sent = |headers: &SignedHeaders| SignedHeaders::clone(headers);
-        let received = as_sent(&headers);
-        let mut received = received.as_received();
+        let mut received = headers.as_received();
         if !signed {
             received = RequestHeaders { session: received.session, ..RequestHeaders::default() };
         }

@@ -170,9 +170,9 @@ mod tests {
             unsafe { CStr::from_ptr(nen_last_detail()) }.to_str().unwrap().to_owned()
         };
         assert_eq!(detail(), "");
-        assert_eq!(guard(|| Err(nen::Error::handler_failed().into())), 9000);
+        assert_eq!(guard(|| Err(nen::Error::handshake_too_long().into())), 6001);
         assert_eq!(guard(|| Ok(())), NEN_OK);
-        assert_eq!(detail(), "the application's handler failed");
+        assert_eq!(detail(), nen::Error::handshake_too_long().detail());
         std::thread::scope(|scope| scope.spawn(|| assert_eq!(detail(), "")).join().unwrap());
     }
 

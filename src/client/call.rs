@@ -158,8 +158,7 @@ impl Call {
                 Ok(if replaced { Outcome::Repeat } else { Outcome::Reestablish })
             }
             Code::AuthTimestampOutOfWindow
-                if !std::mem::replace(&mut self.clock_corrected, true)
-                    && client.learn_clock(attempt, date, now_ms) =>
+                if client.corrects_clock(&mut self.clock_corrected, attempt, date, now_ms) =>
             {
                 Ok(Outcome::Repeat)
             }

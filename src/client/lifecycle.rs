@@ -92,8 +92,7 @@ impl LifecycleCall {
                     Ok(LifecycleOutcome::Reestablish)
                 }
                 Code::AuthTimestampOutOfWindow
-                    if !std::mem::replace(&mut self.clock_corrected, true)
-                        && client.learn_clock(&attempt, date, now_ms) =>
+                    if client.corrects_clock(&mut self.clock_corrected, &attempt, date, now_ms) =>
                 {
                     Ok(LifecycleOutcome::Repeat)
                 }

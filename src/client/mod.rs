@@ -107,6 +107,17 @@ impl Client {
         Ok((Attempt { session, nonce, clock_offset_ms }, headers))
     }
 
+    /// Whether a call that failed with ISO-3003 is to be repeated: once, if the server's `Date` tells another time.
+    fn corrects_clock(
+        &self,
+        corrected: &mut bool,
+        attempt: &Attempt,
+        date: Option<&str>,
+        now_ms: u64,
+    ) -> bool {
+        !std::mem::replace(corrected, true) && self.learn_clock(attempt, date, now_ms)
+    }
+
     /// Takes the server's time from a `Date` header. Returns whether `attempt` was signed with another time, so that a
     /// second one can do better.
     fn learn_clock(&self, attempt: &Attempt, date: Option<&str>, now_ms: u64) -> bool {
