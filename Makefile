@@ -2,12 +2,23 @@
 
 PYTHON ?= python3
 BIN    := $(CURDIR)/.venv/bin
-STAMPS := target/stamps
-STAMP   = @mkdir -p $(@D) && touch $@
 
 PYTHON_FILES := . ../tests/readme ../tests/interop/run ../tests/interop/python ../examples --config pyproject.toml
+C_FILES      := $(shell find tests/abi examples/c -name '*.[ch]')
 
-CORE := Cargo.toml Cargo.lock .cargo/config.toml $(shell find src -name '*.rs')
+# What each artefact is made of, and the file that tells that it was made.
+CORE        := Cargo.toml Cargo.lock .cargo/config.toml $(shell find src -name '*.rs')
+LIBNEN_CODE := $(CORE) $(shell find nen-ffi -type f)
+PYTHON_CODE := $(CORE) python/Cargo.toml python/pyproject.toml $(shell find python/src -type f)
+NODE_CODE   := $(CORE) node/Cargo.toml node/build.rs node/tsconfig.json $(shell find node/src node/ts node/scripts -type f)
+
+VENV   := .venv/.installed
+NPM    := node/node_modules/.installed
+LIBNEN := target/.libnen
+PYNEN  := .venv/.nen
+NODE   := node/node_modules/.nen
+DEMO   := examples/demo/node_modules/.installed
+DONE    = @mkdir -p $(@D) && touch $@
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo interop lint test test-core test-abi test-python test-node test-docs test-demo clean
@@ -15,12 +26,12 @@ CORE := Cargo.toml Cargo.lock .cargo/config.toml $(shell find src -name '*.rs')
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-build: $(STAMPS)/libnen $(STAMPS)/python $(STAMPS)/node ## libnen, the Python package and the Node package
+build: $(LIBNEN) $(PYNEN) $(NODE) ## libnen, the Python package and the Node package
 
-demo: $(STAMPS)/python $(STAMPS)/node $(STAMPS)/demo ## a FastAPI server, a proxy that shows what it sees, a Node client
+demo: $(PYNEN) $(NODE) $(DEMO) ## a FastAPI server, a proxy that shows what it sees, a Node client
 	@node examples/demo/demo.mjs
 
-interop: $(STAMPS)/python $(STAMPS)/node ## every server against every client
+interop: $(PYNEN) $(NODE) ## every server against every client
 	@tests/interop/run
 
 # ── tests ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -28,61 +39,62 @@ interop: $(STAMPS)/python $(STAMPS)/node ## every server against every client
 test: lint test-core test-abi test-python test-node test-docs interop test-demo ## everything
 	@echo 'make test: everything passed'
 
-lint: $(STAMPS)/venv $(STAMPS)/node_modules ## formatters and linters of every language; generated files
-	@scripts/require clang-format=clang-format
+lint: $(VENV) $(NPM) ## formatters and linters of every language; generated files
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- --deny warnings
 	cargo xtask generate --verify
-	clang-format --dry-run --Werror $(shell find tests/abi examples/c -name '*.[ch]')
+	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	cd python && $(BIN)/ruff check $(PYTHON_FILES) && $(BIN)/ruff format --check $(PYTHON_FILES)
 	cd node && npm run --silent lint
 
 test-core: ## the core and the C ABI's Rust side
 	cargo test --quiet
 
-test-abi: $(STAMPS)/libnen ## libnen from C: sanitizers, valgrind, exported symbols
-	@scripts/require valgrind=valgrind
+test-abi: $(LIBNEN) ## libnen from C: sanitizers, valgrind, exported symbols
+	@scripts/require c++=g++ readelf=binutils valgrind=valgrind
 	tests/abi/run
 
-test-python: $(STAMPS)/python ## the Python package, over real sockets
+test-python: $(PYNEN) ## the Python package, over real sockets
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet
 
-test-node: $(STAMPS)/node ## the Node package, over real sockets
+test-node: $(NODE) ## the Node package, over real sockets
 	cd node && npm test --silent
 
-test-docs: $(STAMPS)/python $(STAMPS)/node ## that the examples in README.md run as they stand
+test-docs: $(PYNEN) $(NODE) ## that the examples in README.md run as they stand
 	@$(BIN)/python tests/readme
 
-test-demo: $(STAMPS)/python $(STAMPS)/node $(STAMPS)/demo ## that the demo tells its story without a terminal, too
+test-demo: $(PYNEN) $(NODE) $(DEMO) ## that the demo tells its story without a terminal, too
 	@node examples/demo/demo.mjs > target/demo.txt || { cat target/demo.txt; exit 1; }
-	@for code in ISO-5001 ISO-3002 ISO-4001; do grep -q "$$code" target/demo.txt; done
+	@for code in ISO-5001 ISO-3002 ISO-4001; do grep -q "✓ refused with $$code" target/demo.txt || exit 1; done
+	@tail -n 1 target/demo.txt
 
 clean: ## remove everything that was built
 	rm -rf target .venv node/node_modules node/dist node/*.node examples/demo/node_modules
 
 # ── what the above needs; a second run redoes nothing ────────────────────────────────────────────────────
 
-$(STAMPS)/venv: python/requirements-dev.txt
+$(VENV): python/requirements-dev.txt
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/require ensurepip=python3-venv
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement $<
-	$(STAMP)
+	$(DONE)
 
-$(STAMPS)/node_modules: node/package-lock.json node/package.json
+$(NPM): node/package-lock.json node/package.json
 	cd node && npm ci --silent --no-fund --no-audit
-	$(STAMP)
+	$(DONE)
 
-$(STAMPS)/libnen: $(CORE) $(shell find nen-ffi -type f)
+$(LIBNEN): $(LIBNEN_CODE)
 	cargo build --quiet --package nen-ffi
-	$(STAMP)
+	$(DONE)
 
-$(STAMPS)/python: $(STAMPS)/venv $(CORE) python/Cargo.toml python/pyproject.toml $(shell find python/src -type f)
+$(PYNEN): $(VENV) $(PYTHON_CODE)
 	cd python && VIRTUAL_ENV=$(CURDIR)/.venv PATH=$(BIN):$$PATH maturin develop --quiet --release
-	$(STAMP)
+	$(DONE)
 
-$(STAMPS)/node: $(STAMPS)/node_modules $(CORE) node/Cargo.toml node/tsconfig.json $(shell find node/src node/ts -type f)
+$(NODE): $(NPM) $(NODE_CODE)
 	cd node && npm run --silent build
-	$(STAMP)
+	$(DONE)
 
-$(STAMPS)/demo: examples/demo/package-lock.json
+$(DEMO): examples/demo/package-lock.json
 	cd examples/demo && npm ci --silent --no-fund --no-audit
-	$(STAMP)
+	$(DONE)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import os
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -62,6 +61,6 @@ async def chat(body: dict[str, str]) -> StreamingResponse:
 
 
 if __name__ == "__main__":
-    listener = socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "0"))))
+    listener = socket.create_server(("127.0.0.1", 0))
     show("listening", listener.getsockname()[1])
     uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[listener])
