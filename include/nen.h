@@ -171,6 +171,11 @@
 #define NEN_OUTCOME_REESTABLISH 3
 
 /**
+ * The session endpoint did what it was asked for: the lifecycle call is done.
+ */
+#define NEN_OUTCOME_DONE 4
+
+/**
  * Nobody had used the nonce; now it is taken.
  */
 #define NEN_CLAIM_FRESH 0
@@ -1057,13 +1062,12 @@ int32_t nen_lifecycle_call_seal(nen_lifecycle_call *call,
                                 nen_buffer *out_body);
 
 /**
- * Reads the answer to the last attempt; its inputs are as for nen_call_open(). `out_outcome` becomes
- * NEN_OUTCOME_ANSWER, NEN_OUTCOME_REPEAT, or NEN_OUTCOME_REESTABLISH if there was no session left to rotate: shake
- * hands instead, and be done. `out_done` becomes 1 if that is NEN_OUTCOME_ANSWER and, for status, the session lives;
- * else 0.
+ * Reads the answer to the last attempt; its inputs are as for nen_call_open(). `out_outcome` becomes NEN_OUTCOME_DONE,
+ * NEN_OUTCOME_REPEAT, or NEN_OUTCOME_REESTABLISH if there was no session left to rotate: shake hands instead, and be done.
+ * `out_done` becomes 1 if that is NEN_OUTCOME_DONE and, for status, the session lives; else 0.
  *
- * Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; the server's own code; 1004 for a rotation and
- * 6001 for the others if the answer is none of the protocol.
+ * Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; the server's own code; 1004 for a rotation and 6001 for
+ * the others if the answer is none of the protocol.
  */
 NEN_MUST_USE
 int32_t nen_lifecycle_call_open(nen_lifecycle_call *call,
@@ -1452,11 +1456,14 @@ int32_t nen_exchange_seal(const nen_exchange *exchange,
                           nen_buffer *out_body);
 
 /**
- * Starts a sealed stream as the answer. It outlives the exchange.
+ * Starts a sealed stream as the answer. It outlives the exchange. Send it with the headers Content-Type: text/event-stream,
+ * Cache-Control: no-cache, X-Accel-Buffering: no, and the nonce under the name of nen_stream_nonce_header().
  *
  * Errors: NEN_ERR_NULL; 4002.
  */
-NEN_MUST_USE int32_t nen_exchange_stream(const nen_exchange *exchange, nen_stream_sealer **out);
+NEN_MUST_USE
+int32_t nen_exchange_stream(const nen_exchange *exchange,
+                            nen_stream_sealer **out);
 
 /**
  * Frees an exchange. NULL is accepted.

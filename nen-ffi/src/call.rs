@@ -22,6 +22,8 @@ pub const NEN_OUTCOME_FOREIGN: i32 = 1;
 pub const NEN_OUTCOME_REPEAT: i32 = 2;
 /// The session is gone: shake hands, once for all concurrent calls, then seal and send once more.
 pub const NEN_OUTCOME_REESTABLISH: i32 = 3;
+/// The session endpoint did what it was asked for: the lifecycle call is done.
+pub const NEN_OUTCOME_DONE: i32 = 4;
 
 // ── to a protected endpoint ─────────────────────────────────────────────────────────────────────────────
 
@@ -234,13 +236,12 @@ pub unsafe extern "C" fn nen_lifecycle_call_seal(
     })
 }
 
-/// Reads the answer to the last attempt; its inputs are as for nen_call_open(). `out_outcome` becomes
-/// NEN_OUTCOME_ANSWER, NEN_OUTCOME_REPEAT, or NEN_OUTCOME_REESTABLISH if there was no session left to rotate: shake
-/// hands instead, and be done. `out_done` becomes 1 if that is NEN_OUTCOME_ANSWER and, for status, the session lives;
-/// else 0.
+/// Reads the answer to the last attempt; its inputs are as for nen_call_open(). `out_outcome` becomes NEN_OUTCOME_DONE,
+/// NEN_OUTCOME_REPEAT, or NEN_OUTCOME_REESTABLISH if there was no session left to rotate: shake hands instead, and be done.
+/// `out_done` becomes 1 if that is NEN_OUTCOME_DONE and, for status, the session lives; else 0.
 ///
-/// Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; the server's own code; 1004 for a rotation and
-/// 6001 for the others if the answer is none of the protocol.
+/// Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; the server's own code; 1004 for a rotation and 6001 for
+/// the others if the answer is none of the protocol.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_lifecycle_call_open(
@@ -267,7 +268,7 @@ pub unsafe extern "C" fn nen_lifecycle_call_open(
             )
         };
         let (outcome, done) = match call.0.lock()?.open(&required(client)?.0, status, date, body, now_ms)? {
-            LifecycleOutcome::Done(done) => (NEN_OUTCOME_ANSWER, done),
+            LifecycleOutcome::Done(done) => (NEN_OUTCOME_DONE, done),
             LifecycleOutcome::Repeat => (NEN_OUTCOME_REPEAT, false),
             LifecycleOutcome::Reestablish => (NEN_OUTCOME_REESTABLISH, false),
         };

@@ -90,7 +90,8 @@ pub unsafe extern "C" fn nen_exchange_seal(
     })
 }
 
-/// Starts a sealed stream as the answer. It outlives the exchange.
+/// Starts a sealed stream as the answer. It outlives the exchange. Send it with the headers Content-Type: text/event-stream,
+/// Cache-Control: no-cache, X-Accel-Buffering: no, and the nonce under the name of nen_stream_nonce_header().
 ///
 /// Errors: NEN_ERR_NULL; 4002.
 #[unsafe(no_mangle)]

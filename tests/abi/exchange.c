@@ -207,7 +207,7 @@ static void lifecycle(const world *world, int32_t route, const char *method, con
   OK(nen_server_respond(world->server, world->store, route, &lent, method, strlen(method), target,
                         strlen(target), CONTENT(body), NOW, &status, &answer));
   OK(nen_lifecycle_call_open(call, world->client, status, NOTHING, CONTENT(answer), NOW, &outcome, &done));
-  CHECK(outcome == NEN_OUTCOME_ANSWER && done == expected);
+  CHECK(outcome == NEN_OUTCOME_DONE && done == expected);
   nen_buffer_free(&body);
   nen_buffer_free(&answer);
   nen_lifecycle_call_free(call);

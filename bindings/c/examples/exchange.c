@@ -1,8 +1,8 @@
-/* Both endpoints of nen in one process. The transport is a function call here and your HTTP library
- * elsewhere:
+/* Both endpoints of nen in one process. Your HTTP library goes where two function calls stand for it.
  *
- *     cargo build -p nen-ffi && cc examples/c/exchange.c -I include target/debug/libnen.a -lm -o exchange &&
- * ./exchange
+ *     cargo build -p nen-ffi
+ *     cc bindings/c/examples/exchange.c -I include target/debug/libnen.a -lm -o exchange
+ *     ./exchange
  */
 
 #include <nen.h>
@@ -43,8 +43,10 @@ static int32_t handle(const nen_request_headers *headers, nen_buffer body, uint1
 /* ── the transport ── */
 
 static int32_t send_handshake(nen_buffer body, uint16_t *status, nen_buffer *answer) {
-  return nen_server_respond(server, store, NEN_ROUTE_HANDSHAKE, NULL, TEXT("POST"),
-                            TEXT("/api/nen/handshake"), body.data, body.len, now_ms(), status, answer);
+  int32_t code =
+      nen_server_respond(server, store, NEN_ROUTE_HANDSHAKE, NULL, TEXT("POST"), TEXT("/api/nen/handshake"),
+                         body.data, body.len, now_ms(), status, answer);
+  return code == NEN_OK ? NEN_OK : nen_error_answer(code, status, answer);
 }
 
 static int32_t send_request(const nen_signed_headers *signed_headers, nen_buffer body, uint16_t *status,
