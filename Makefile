@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(CURDIR)/.venv/bin
 
 PYTHON_FILES := . ../tests/readme ../tests/interop/run ../tests/interop/python ../examples --config pyproject.toml
-C_FILES      := $(shell find tests/abi examples/c -name '*.[ch]')
+C_FILES      := $(shell find tests/abi bindings/c -name '*.[ch]')
 
 # What each artefact is made of, and the file that tells that it was made.
 CORE        := Cargo.toml Cargo.lock .cargo/config.toml $(shell find src -name '*.rs')

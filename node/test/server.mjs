@@ -180,7 +180,11 @@ const protectedRoutes = {
 function openStream(response, exchange, { nonce = true } = {}) {
   const sealer = exchange.stream();
   if (nonce) response.setHeader(binding.STREAM_NONCE_HEADER, sealer.nonceHeader);
-  response.writeHead(200, { 'content-type': binding.STREAM_CONTENT_TYPE, 'cache-control': 'no-cache' });
+  response.writeHead(200, {
+    'content-type': binding.STREAM_CONTENT_TYPE,
+    'cache-control': 'no-cache',
+    'x-accel-buffering': 'no',
+  });
   return sealer;
 }
 
