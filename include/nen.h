@@ -34,7 +34,8 @@
  * Threads. Every handle may be created, used and freed on any thread. The documentation of its type says whether
  * several threads may use it at once; where they may not, a call that finds the handle in use on another thread
  * does nothing and returns NEN_ERR_BUSY. No call may be under way on a handle while it is freed. No function waits
- * for I/O or for time to pass.
+ * for I/O or for time to pass. Post-quantum keys are large: give a thread that calls handshake or identity functions
+ * 512 KiB of stack or more (musl's default of 128 KiB is not enough).
  *
  * Time. now_ms is the current time in Unix milliseconds. The library never looks at a clock.
  */
@@ -764,12 +765,14 @@ NEN_MUST_USE int32_t nen_session_created_ms(const nen_session *session, uint64_t
 NEN_MUST_USE int32_t nen_session_expires_ms(const nen_session *session, uint64_t *out);
 
 /**
- * On a server, who the client is: the verified ML-DSA-65 public key as DER SubjectPublicKeyInfo,
- * NEN_IDENTITY_PUBLIC_KEY_SIZE bytes. Empty if it presented none.
+ * The ML-DSA-65 key that signed the session's handshake, as DER SubjectPublicKeyInfo of NEN_IDENTITY_PUBLIC_KEY_SIZE bytes;
+ * empty if none did. A recorded handshake can be sent again: only a request whose body opens shows who is there now.
  *
  * Errors: NEN_ERR_NULL.
  */
-NEN_MUST_USE int32_t nen_session_identity(const nen_session *session, nen_buffer *out);
+NEN_MUST_USE
+int32_t nen_session_identity(const nen_session *session,
+                             nen_buffer *out);
 
 /**
  * Seals bytes under a nonce of NEN_NONCE_SIZE bytes (RFC 8439 section 2.8, empty associated data): the ciphertext

@@ -42,8 +42,9 @@ pub(crate) struct ReplayCache {
 
 #[derive(Default)]
 struct Shard {
-    /// By the number of the ten seconds in which a nonce may be forgotten.
-    buckets: BTreeMap<u64, HashSet<(SessionId, Nonce)>>,
+    seen: HashSet<(SessionId, Nonce)>,
+    /// The same by the number of the ten seconds in which a nonce may be forgotten.
+    buckets: BTreeMap<u64, Vec<(SessionId, Nonce)>>,
     per_session: HashMap<SessionId, usize>,
     /// The latest time seen: a clock that steps back does not reopen a bucket.
     high_water_ms: u64,
@@ -63,7 +64,7 @@ impl ReplayCache {
         let key = (claim.session, claim.nonce);
         let bucket = claim.until_ms / BUCKET_MS;
         let past = bucket < shard.high_water_ms / BUCKET_MS;
-        if past || shard.buckets.values().any(|seen| seen.contains(&key)) {
+        if past || shard.seen.contains(&key) {
             return Claim::Replay;
         }
         if shard.per_session.get(&claim.session).is_some_and(|&used| used >= self.max_per_session)
@@ -71,7 +72,8 @@ impl ReplayCache {
         {
             return Claim::Full;
         }
-        shard.buckets.entry(bucket).or_default().insert(key);
+        shard.seen.insert(key);
+        shard.buckets.entry(bucket).or_default().push(key);
         *shard.per_session.entry(claim.session).or_default() += 1;
         Claim::Fresh
     }
@@ -96,7 +98,8 @@ impl Shard {
         let current = self.high_water_ms / BUCKET_MS;
         let mut forgotten = 0;
         while let Some(oldest) = self.buckets.first_entry().filter(|bucket| *bucket.key() < current) {
-            for (session, _) in oldest.remove() {
+            for key @ (session, _) in oldest.remove() {
+                self.seen.remove(&key);
                 forgotten += 1;
                 if let Some(used) = self.per_session.get_mut(&session) {
                     *used -= 1;

@@ -71,7 +71,10 @@ impl Session {
         now_ms >= self.expires_ms
     }
 
-    /// The ML-DSA-65 key that the client proved to hold, if it did.
+    /// The ML-DSA-65 key that signed the session's handshake, if one did.
+    ///
+    /// The signature covers the ephemeral key and no time. Whoever recorded the handshake can send it again, and who reads
+    /// the answer can sign requests without a body. That the holder of the identity is there, a body that opens shows.
     pub const fn identity(&self) -> Option<&IdentityKey> {
         self.identity.as_ref()
     }
@@ -150,15 +153,25 @@ impl Session {
     pub fn to_record(&self) -> Zeroizing<String> {
         let shared_secret = Zeroizing::new(base64::encode(self.encryption.expose()));
         let hmac_key = Zeroizing::new(base64::encode(self.mac.expose()));
-        let identity = self
-            .identity
-            .as_ref()
-            .map(|key| format!(r#","identity":"{}""#, base64::encode(key.as_spki())))
-            .unwrap_or_default();
-        Zeroizing::new(format!(
-            r#"{{"sharedSecret":"{}","hmacKey":"{}","createdAt":{},"expiresAt":{}{identity}}}"#,
-            *shared_secret, *hmac_key, self.created_ms, self.expires_ms,
-        ))
+        let created = self.created_ms.to_string();
+        let expires = self.expires_ms.to_string();
+        let identity = self.identity.as_ref().map(|key| base64::encode(key.as_spki()));
+        let mut parts = vec![
+            r#"{"sharedSecret":""#,
+            &shared_secret,
+            r#"","hmacKey":""#,
+            &hmac_key,
+            r#"","createdAt":"#,
+            &created,
+            r#","expiresAt":"#,
+            &expires,
+        ];
+        if let Some(identity) = &identity {
+            parts.extend([r#","identity":""#, identity, "\""]);
+        }
+        parts.push("}");
+        // One allocation of the exact length: a string that grows leaves copies of the keys behind.
+        Zeroizing::new(parts.concat())
     }
 
     /// Reads a record. One without `expiresAt`, as the TypeScript servers write it, ends `ttl_ms` after `createdAt`.

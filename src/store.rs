@@ -33,6 +33,13 @@ pub trait Store: Send + Sync {
     /// Removes a session; one that is not there is no error. Errors: ISO-9001.
     fn delete(&self, id: SessionId) -> Result<()>;
 
+    /// Keeps `new` in place of the session `old`, for a rotation. On failure the old one stays. A store that can do it in
+    /// one step should: then a store that is full still lets its clients rotate. Errors: ISO-9001.
+    fn replace(&self, old: SessionId, new: Arc<Session>, now_ms: u64) -> Result<()> {
+        self.set(new, now_ms)?;
+        self.delete(old)
+    }
+
     /// Whether there is a live session with this id. Errors: ISO-9001.
     fn exists(&self, id: SessionId, now_ms: u64) -> Result<bool> {
         Ok(self.get(id, now_ms)?.is_some())
@@ -138,15 +145,21 @@ impl Store for MemoryStore {
 
     fn set(&self, session: Arc<Session>, now_ms: u64) -> Result<()> {
         self.sweep_if_due(now_ms);
-        let id = session.id();
-        let mut shard = self.shards.of(id);
-        self.count.release(usize::from(shard.remove(id)));
-        if !self.count.reserve() {
+        let mut shard = self.shards.of(session.id());
+        if !shard.remove(session.id()) && !self.count.reserve() {
             return Err(Error::new(Code::StoreUnavailable, "the session store is full"));
         }
-        shard.by_expiry.insert((session.expires_ms(), id));
-        shard.sessions.insert(id, session);
+        shard.insert(session);
         Ok(())
+    }
+
+    fn replace(&self, old: SessionId, new: Arc<Session>, now_ms: u64) -> Result<()> {
+        // The old session's place in the count becomes the new one's. It is gone from here on, and nothing can fail.
+        if self.shards.of(old).remove(old) {
+            self.shards.of(new.id()).insert(new);
+            return Ok(());
+        }
+        self.set(new, now_ms)
     }
 
     fn delete(&self, id: SessionId) -> Result<()> {
@@ -162,6 +175,12 @@ impl Store for MemoryStore {
 }
 
 impl Shard {
+    /// Adds a session that is not there.
+    fn insert(&mut self, session: Arc<Session>) {
+        self.by_expiry.insert((session.expires_ms(), session.id()));
+        self.sessions.insert(session.id(), session);
+    }
+
     fn remove(&mut self, id: SessionId) -> bool {
         let Some(session) = self.sessions.remove(&id) else { return false };
         self.by_expiry.remove(&(session.expires_ms(), id));
@@ -259,5 +278,20 @@ mod tests {
         assert_eq!(store.set(session(3, 1000), 0).unwrap_err().code(), Code::StoreUnavailable);
         assert!(store.exists(a.id(), 0).unwrap() && store.exists(b.id(), 0).unwrap());
         store.set(session(3, 30_000), 20_000).unwrap();
+    }
+
+    #[test]
+    fn a_full_store_lets_its_sessions_be_replaced() {
+        let store = MemoryStore::new(MemoryLimits { max_sessions: 1, ..MemoryLimits::default() });
+        let (old, new) = (session(1, 1000), session(2, 1000));
+        store.set(Arc::clone(&old), 0).unwrap();
+        store.replace(old.id(), Arc::clone(&new), 0).unwrap();
+        assert!(!store.exists(old.id(), 0).unwrap() && store.exists(new.id(), 0).unwrap());
+        assert_eq!(store.len(), 1);
+        assert!(
+            store.replace(old.id(), session(3, 1000), 0).is_err(),
+            "the old one is not there to give its place"
+        );
+        assert_eq!((store.len(), store.exists(new.id(), 0)), (1, Ok(true)));
     }
 }

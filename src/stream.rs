@@ -121,6 +121,11 @@ impl StreamOpener {
         })
     }
 
+    /// The nonce of the first chunk.
+    pub(crate) const fn base_nonce(&self) -> &Nonce {
+        &self.nonces.base
+    }
+
     /// Takes in bytes as the transport delivers them. What they complete is then returned by
     /// [`StreamOpener::next_chunk`], chunks first and a failure after them. Bytes past the end mark are not read.
     pub fn push(&mut self, bytes: &[u8]) {

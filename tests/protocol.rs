@@ -356,6 +356,13 @@ fn without_strict_mode_an_absent_signature_is_admitted_and_its_nonce_counts_for_
     assert_eq!(world.refusal(unsigned), Code::ReplayNonceReused);
     let forged = RequestHeaders { timestamp: Some(b"1"), ..signed };
     assert_eq!(world.refusal(forged), Code::AuthSignatureInvalid);
+    // A signed request that is stripped of its signature is the same request, also when its window is long over.
+    world.server_now = START;
+    let request = world.seal(Some(b"{}"));
+    world.admit(request.headers.as_received()).unwrap();
+    let stripped = RequestHeaders { signature: None, timestamp: None, ..request.headers.as_received() };
+    world.server_now = START + HOUR - 1;
+    assert_eq!(world.refusal(stripped), Code::ReplayNonceReused);
     assert_eq!(world.refusal(RequestHeaders { nonce: None, ..unsigned }), Code::AuthNonceMissing);
 }
 
@@ -644,6 +651,13 @@ fn endpoints_answer_for_sessions_that_do_not_live() {
         assert_eq!((terminate.status, text(&terminate.body)), (200, r#"{"success":true}"#));
         assert_eq!(code_in(&world.endpoint("POST", "rotate", headers, b"{}")), "ISO-2002");
     }
+    // Also where a signature is required: there is nothing to sign for.
+    let options = ServerOptions { require_signed_lifecycle: true, ..ServerOptions::default() };
+    let strict = World::new(options, ClientOptions::default());
+    let headers =
+        RequestHeaders { session: Some(b"00000000-0000-4000-8000-000000000000"), ..Default::default() };
+    assert_eq!(text(&strict.endpoint("GET", "status", headers, b"").body), r#"{"valid":false}"#);
+    assert_eq!(code_in(&strict.endpoint("POST", "rotate", headers, b"{}")), "ISO-2002");
     for (method, action) in [("GET", "status"), ("POST", "terminate"), ("POST", "rotate")] {
         let answer = world.endpoint(method, action, RequestHeaders::default(), b"");
         assert_eq!((answer.status, code_in(&answer)), (401, "ISO-2003"));
@@ -758,6 +772,28 @@ fn a_client_fails_closed() {
 }
 
 #[test]
+fn no_attempt_of_a_call_comes_back_as_its_answer() {
+    let world = World::plain();
+    let mut call = Call::new("POST", PATH);
+    let own = |request: &SealedRequest| {
+        let body = text(request.body.as_deref().unwrap()).to_owned();
+        (body.trim_end_matches('}').to_owned(), request.headers.nonce.clone())
+    };
+    let first = own(&call.seal(&world.client, Some(b"{}"), START - 90_000).unwrap());
+    let skewed = br#"{"error":{"code":"ISO-3003","message":"x"}}"#;
+    let outcome = call.open(&world.client, 401, Some(&world.date()), skewed, START - 90_000);
+    assert_eq!(outcome, Ok(Outcome::Repeat));
+    let second = own(&call.seal(&world.client, Some(b"{}"), START - 90_000).unwrap());
+    for (ct, nonce) in [first, second] {
+        let reflected = format!("{ct},\"n\":\"{nonce}\"}}");
+        let refused = call.open(&world.client, 200, None, reflected.as_bytes(), START).unwrap_err();
+        assert_eq!(refused.code(), Code::ReplayNonceReused);
+        let refused = call.open_stream(&world.client, Some(nonce.as_bytes())).err().unwrap();
+        assert_eq!(refused.code(), Code::ReplayNonceReused, "a stream that begins with our own request");
+    }
+}
+
+#[test]
 fn a_lost_session_is_reestablished_once() {
     let mut world = World::plain();
     world.store.delete(world.client.session().unwrap().id()).unwrap();
@@ -865,6 +901,15 @@ fn lifecycle_answers_are_read_strictly() {
         open(LifecycleCall::status("/"), 401, r#"{"valid":false}"#),
         Ok(LifecycleOutcome::Done(false))
     );
+    for (status, body) in
+        [(502, r#"{"valid":true}"#), (200, r#"{"valid":false}"#), (401, r#"{"valid":true}"#)]
+    {
+        assert_eq!(
+            open(LifecycleCall::status("/"), status, body),
+            Err(Code::WireInvalidPayloadFormat),
+            "{status}"
+        );
+    }
     let lost = r#"{"error":{"code":"ISO-2002","message":"x"}}"#;
     assert_eq!(open(LifecycleCall::rotate("/"), 401, lost), Ok(LifecycleOutcome::Reestablish));
     assert_eq!(open(LifecycleCall::status("/"), 401, lost), Err(Code::SessionInvalidOrExpired));
@@ -889,6 +934,9 @@ fn a_refused_stream_has_the_servers_code_or_its_own() {
 #[test]
 fn what_can_be_printed_holds_no_secret() {
     let world = World::plain();
+    let handshake = world.client.handshake().unwrap();
+    let answer = world.endpoint("POST", "handshake", RequestHeaders::default(), handshake.body());
+    assert_eq!(format!("{answer:?}"), format!("Answer(200, {} bytes)", answer.body.len()));
     let session = world.client.session().unwrap();
     let exchange = world.admit(world.seal(None).headers.as_received()).unwrap();
     let error = exchange.open(b"{\"ct\":\"c2VjcmV0\"}").unwrap_err();

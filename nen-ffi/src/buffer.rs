@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use nen::Plaintext;
+use nen::{Answer, Plaintext};
 use zeroize::Zeroize;
 
 use crate::failure::release;
@@ -37,6 +37,12 @@ impl From<Vec<u8>> for nen_buffer {
 impl From<Plaintext> for nen_buffer {
     fn from(mut plaintext: Plaintext) -> Self {
         std::mem::take(&mut *plaintext).into()
+    }
+}
+
+impl From<Answer> for nen_buffer {
+    fn from(answer: Answer) -> Self {
+        answer.into_body().into()
     }
 }
 

@@ -118,9 +118,9 @@ pub unsafe extern "C" fn nen_error_answer(code: i32, out_status: *mut u16, out_b
             None if Misuse::ALL.iter().any(|misuse| misuse.describe().0 == code) => Code::Internal,
             None => return Err(Misuse::Value.into()),
         };
-        let Answer { status, body } = Answer::error(&Error::new(code, "answered by libnen's caller"));
-        out_status.write(status);
-        out_body.write(body.into());
+        let answer = Answer::error(&Error::new(code, "answered by libnen's caller"));
+        out_status.write(answer.status);
+        out_body.write(answer.into());
         Ok(())
     })
 }

@@ -1,6 +1,6 @@
 //! A request that was let in: its body, and its sealed answer.
 
-use nen::{Answer, Exchange};
+use nen::Exchange;
 
 use crate::{
     argument::{Out, bytes, required},
@@ -83,9 +83,9 @@ pub unsafe extern "C" fn nen_exchange_seal(
         // SAFETY: the conventions of the header.
         let (json, out_status, out_body) =
             unsafe { (bytes(json, json_len)?, Out::new(out_status)?, Out::new(out_body)?) };
-        let Answer { status, body } = required(exchange)?.0.seal(status, json)?;
-        out_status.write(status);
-        out_body.write(body.into());
+        let answer = required(exchange)?.0.seal(status, json)?;
+        out_status.write(answer.status);
+        out_body.write(answer.into());
         Ok(())
     })
 }

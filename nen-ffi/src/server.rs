@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, ffi::c_char};
 
-use nen::{Answer, Endpoint, IdentityKey, IdentityPolicy, Route, Server, ServerOptions};
+use nen::{Endpoint, IdentityKey, IdentityPolicy, Route, Server, ServerOptions};
 
 use crate::{
     argument::{Exclusive, Out, bytes, flag, lent, required, text, wire_text},
@@ -282,10 +282,9 @@ pub unsafe extern "C" fn nen_server_respond(
             )
         };
         let (server, store, endpoint) = (required(server)?, required(store)?, endpoint(route)?);
-        let Answer { status, body } =
-            server.0.respond(store.get(), endpoint, headers, &method, &target, body, now_ms)?;
-        out_status.write(status);
-        out_body.write(body.into());
+        let answer = server.0.respond(store.get(), endpoint, headers, &method, &target, body, now_ms)?;
+        out_status.write(answer.status);
+        out_body.write(answer.into());
         Ok(())
     })
 }

@@ -42,7 +42,7 @@ pub struct Answer {
 
 impl From<nen::Answer> for Answer {
     fn from(answer: nen::Answer) -> Self {
-        Self { status: answer.status, body: Bytes(answer.body) }
+        Self { status: answer.status, body: Bytes(answer.into_body()) }
     }
 }
 

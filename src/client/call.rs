@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Attempt, Client, NOT_SEALED, is_success, read_error};
+use crate::crypto::aead::Nonce;
 use crate::error::{Code, Error, Result};
 use crate::stream::StreamOpener;
 use crate::wire::{
@@ -22,6 +23,8 @@ pub struct Call {
     method: String,
     target: String,
     attempt: Option<Attempt>,
+    /// The nonces of all attempts, at most three: what comes back under one of them is our own ciphertext.
+    sent: Vec<Nonce>,
     reestablished: bool,
     clock_corrected: bool,
 }
@@ -54,6 +57,7 @@ impl Call {
             method: method.to_ascii_uppercase(),
             target: target.to_owned(),
             attempt: None,
+            sent: Vec::new(),
             reestablished: false,
             clock_corrected: false,
         }
@@ -71,6 +75,7 @@ impl Call {
         let (attempt, headers) = client.start(resource, now_ms)?;
         let seal = |body| body::seal_request(&attempt.session.encryption, &attempt.nonce, body);
         let body = body.map(seal).transpose()?;
+        self.sent.push(attempt.nonce);
         self.attempt = Some(attempt);
         Ok(SealedRequest { headers, body })
     }
@@ -103,12 +108,7 @@ impl Call {
                 _ => Ok(Outcome::Foreign),
             };
         };
-        if answer.nonce == attempt.nonce {
-            return Err(Error::new(
-                Code::ReplayNonceReused,
-                "the answer carries the nonce of the request: a reflection",
-            ));
-        }
+        self.refuse_reflection(&answer.nonce)?;
         let plaintext = answer.open(&attempt.session.encryption)?;
         if !json::is_json(&plaintext) {
             return Err(Error::new(Code::CryptoPayloadNotJson, "the answer's plaintext is not UTF-8 JSON"));
@@ -116,10 +116,14 @@ impl Call {
         Ok(Outcome::Answer(Some(plaintext)))
     }
 
-    /// Opens the stream that a 2xx answer carries. `nonce_header` is its `X-Nen-Stream-Nonce`. Errors: ISO-7001, ISO-2001.
+    /// Opens the stream that a 2xx answer carries. `nonce_header` is its `X-Nen-Stream-Nonce`.
+    ///
+    /// Errors: ISO-7001; ISO-5001 for a stream that would begin with our own ciphertext; ISO-2001 if nothing was sealed.
     pub fn open_stream(&self, client: &Client, nonce_header: Option<&[u8]>) -> Result<StreamOpener> {
         let attempt = self.attempt.as_ref().ok_or(NOT_SEALED)?;
-        StreamOpener::new(Arc::clone(&attempt.session), nonce_header, client.options.max_chunk)
+        let opener = StreamOpener::new(Arc::clone(&attempt.session), nonce_header, client.options.max_chunk)?;
+        self.refuse_reflection(opener.base_nonce())?;
+        Ok(opener)
     }
 
     /// Reads the answer to a stream request that is not 2xx. Errors: the server's own code, else ISO-7002; never an
@@ -139,6 +143,17 @@ impl Call {
                 "the stream request was not answered with a stream",
             )),
         }
+    }
+
+    /// Both directions share a key, so that our own request would open as an answer. Errors: ISO-5001.
+    fn refuse_reflection(&self, nonce: &Nonce) -> Result<()> {
+        if self.sent.contains(nonce) {
+            return Err(Error::new(
+                Code::ReplayNonceReused,
+                "the answer carries the nonce of the request: a reflection",
+            ));
+        }
+        Ok(())
     }
 
     /// Whether an error of the server's is worth another attempt; once for each reason.

@@ -110,7 +110,11 @@ impl LifecycleCall {
                 client.forget(&attempt.session);
                 Ok(LifecycleOutcome::Done(true))
             }
-            (Action::Status, _) => body::read_valid(body).map(LifecycleOutcome::Done).ok_or(foreign),
+            (Action::Status, _) => match (status, body::read_valid(body)) {
+                (200, Some(true)) => Ok(LifecycleOutcome::Done(true)),
+                (401, Some(false)) => Ok(LifecycleOutcome::Done(false)),
+                _ => Err(foreign),
+            },
             _ => Err(foreign),
         }
     }

@@ -50,7 +50,8 @@ impl Server {
     ) -> Result<Verified> {
         let session = live(request, session, now_ms)?;
         let (nonce, nonce_text) = request.headers.nonce()?;
-        let until_ms = match request.headers.signature()? {
+        let mut timestamp_ms = None;
+        match request.headers.signature()? {
             Some(signature) => {
                 let timestamp = request
                     .headers
@@ -58,13 +59,18 @@ impl Server {
                     .ok_or(Error::new(Code::AuthTimestampOutOfWindow, "no X-Nen-Timestamp header"))?;
                 let Resource { method, target } = request.resource;
                 session.verify(method, target, timestamp, nonce_text, &signature)?;
-                self.in_window(timestamp, now_ms)?.saturating_add(self.options.window_ms)
+                timestamp_ms = Some(self.in_window(timestamp, now_ms)?);
             }
             None if self.options.strict => {
                 return Err(Error::new(Code::AuthSignatureMissing, "no X-Nen-Signature header"));
             }
-            // Nothing vouches for the timestamp of an unsigned request, so its nonce counts for the whole session.
-            None => session.expires_ms(),
+            None => {}
+        }
+        // Without strict mode a request can be sent again without its signature, and then nothing vouches for its
+        // time: every nonce counts for the whole session.
+        let until_ms = match timestamp_ms {
+            Some(timestamp_ms) if self.options.strict => timestamp_ms.saturating_add(self.options.window_ms),
+            _ => session.expires_ms(),
         };
         Ok(Verified { session, nonce, until_ms, max_body: self.options.max_body })
     }
@@ -100,13 +106,13 @@ impl Server {
         if request.headers.signature.is_some() {
             return self.verify(request, session, now_ms).map(Some);
         }
+        live(request, session, now_ms)?;
         if self.options.require_signed_lifecycle {
             return Err(Error::new(
                 Code::AuthSignatureMissing,
                 "this server requires signed lifecycle requests",
             ));
         }
-        live(request, session, now_ms)?;
         Ok(None)
     }
 

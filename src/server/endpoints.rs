@@ -83,7 +83,7 @@ impl Server {
         if endpoint == Endpoint::Handshake {
             let (session, answer) = self.accept(body, now_ms)?;
             store.set(session, now_ms)?;
-            return Ok(Answer::plain(200, &answer));
+            return Ok(Answer::of_handshake(&answer));
         }
         let request = match Request::read(headers, method, target) {
             Err(error) if error.code() == Code::SessionInvalidOrExpired => return gone(endpoint, error),
@@ -107,9 +107,8 @@ impl Server {
             // The old session lives until the new one is stored: a rotation that fails loses nothing.
             Endpoint::Rotate | Endpoint::Handshake => {
                 let (session, answer) = self.accept(body, now_ms)?;
-                store.set(session, now_ms)?;
-                store.delete(id)?;
-                Ok(Answer::plain(200, &answer))
+                store.replace(id, session, now_ms)?;
+                Ok(Answer::of_handshake(&answer))
             }
         }
     }

@@ -1,6 +1,8 @@
 //! A request that was let in: its body, and its sealed answer.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
+
+use zeroize::Zeroize;
 
 use crate::crypto::aead::Nonce;
 use crate::error::{Code, Error, Result};
@@ -68,7 +70,7 @@ impl Exchange {
             _ => (status, json),
         };
         let body = body::seal_answer(&self.session.encryption, &Nonce::random()?, json)?;
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, secret: false })
     }
 
     /// Starts a sealed stream as the answer. Errors: ISO-4002.
@@ -79,21 +81,47 @@ impl Exchange {
 
 /// What to send: a status and a JSON body. HEAD is answered with the same headers, `Content-Length` among them, and no
 /// body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// The body, `application/json`.
     pub body: Vec<u8>,
+    /// Whether the body holds a key, which the answer to a handshake does.
+    secret: bool,
 }
 
 impl Answer {
     /// The plain answer to a failure: `{"error":{"code","message"}}` and nothing of its cause.
     pub fn error(error: &Error) -> Self {
-        Self { status: error.code().http_status(), body: body::write_error(error) }
+        Self { status: error.code().http_status(), body: body::write_error(error), secret: false }
     }
 
     pub(super) fn plain(status: u16, body: &[u8]) -> Self {
-        Self { status, body: body.to_vec() }
+        Self { status, body: body.to_vec(), secret: false }
+    }
+
+    pub(super) fn of_handshake(body: &Plaintext) -> Self {
+        Self { status: 200, body: body.to_vec(), secret: true }
+    }
+
+    /// The body, for a caller who then has to wipe it: the answer to a handshake holds a key.
+    pub fn into_body(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.body)
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if self.secret {
+            self.body.zeroize();
+        }
+    }
+}
+
+/// The body of an answer to a handshake is not to be printed.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({}, {} bytes)", self.status, self.body.len())
     }
 }

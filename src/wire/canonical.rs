@@ -45,17 +45,19 @@ impl<'a> Canonical<'a> {
     }
 }
 
-/// The path of a request target as it travels on the wire: percent-encoded, without query and fragment. A target in
-/// absolute form (RFC 9112 §3.2.2) loses scheme and authority. `None` if it is no path.
+/// The path of a request target as it travels on the wire: percent-encoded, without query. A target in absolute form
+/// (RFC 9112 §3.2.2) loses scheme and authority. `None` if it is no path. A fragment never travels: servers disagree on
+/// what a `#` means, so that a target with one is none either.
 pub fn pathname(target: &str) -> Option<&str> {
     let origin_form = if target.starts_with('/') {
         target
     } else {
         let (_, rest) = target.split_once("://")?;
-        rest.find(['/', '?', '#']).and_then(|start| rest.get(start..)).unwrap_or_default()
+        rest.find(['/', '?']).and_then(|start| rest.get(start..)).unwrap_or_default()
     };
-    let path = origin_form.split(['?', '#']).next().filter(|path| !path.is_empty()).unwrap_or("/");
-    path.bytes().all(|byte| byte.is_ascii_graphic()).then_some(path)
+    let path = origin_form.split('?').next().filter(|path| !path.is_empty()).unwrap_or("/");
+    let may_travel = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    target.bytes().all(may_travel).then_some(path)
 }
 
 /// A method is a token (RFC 9110 §5.6.2).
@@ -75,7 +77,7 @@ mod tests {
     #[test]
     fn four_lines_without_a_final_line_feed() {
         assert_eq!(canonical("POST", "/api/secure-data").unwrap(), "POST\n/api/secure-data\n17\nbm9uY2U=");
-        assert_eq!(canonical("patch", "/a?secret=1#x").unwrap(), "PATCH\n/a\n17\nbm9uY2U=");
+        assert_eq!(canonical("patch", "/a?secret=1").unwrap(), "PATCH\n/a\n17\nbm9uY2U=");
     }
 
     #[test]
@@ -96,7 +98,20 @@ mod tests {
 
     #[test]
     fn what_cannot_stand_in_a_request_line_has_no_string() {
-        for target in ["", "a", "*", "?a", "/a b", "/a\nb", "/caf\u{e9}", "/\0", "example.org:443"] {
+        for target in [
+            "",
+            "a",
+            "*",
+            "?a",
+            "/a b",
+            "/a\nb",
+            "/caf\u{e9}",
+            "/\0",
+            "example.org:443",
+            "/a#b",
+            "/a?b#c",
+            "http://a#b",
+        ] {
             assert_eq!(canonical("GET", target), None, "{target:?}");
         }
         for method in ["", "GET ", "GET\n/x", "G\u{c9}T"] {

@@ -17,7 +17,8 @@ pub(crate) fn members<'a, T: Deserialize<'a>, const N: usize>(
     json: &'a [u8],
     names: [&'static str; N],
 ) -> Result<[Option<T>; N], Malformed> {
-    let mut parser = serde_json::Deserializer::from_slice(json);
+    let text = std::str::from_utf8(json).map_err(|_| Malformed)?;
+    let mut parser = serde_json::Deserializer::from_str(text);
     let found = parser.deserialize_map(Members { names, value: PhantomData }).map_err(|_| Malformed)?;
     parser.end().map_err(|_| Malformed)?;
     Ok(found)
@@ -129,6 +130,7 @@ mod tests {
             assert_eq!(ct(json), Err(Malformed), "{}", json.get(..40).unwrap_or(json));
         }
         assert_eq!(members::<Text<'_>, 1>(b"{\"ct\":\"\xff\"}", ["ct"]), Err(Malformed));
+        assert_eq!(members::<Text<'_>, 1>(b"{\"x\":\"\xff\",\"ct\":\"A\"}", ["ct"]), Err(Malformed));
         assert_eq!(members::<Text<'_>, 1>(b"\xef\xbb\xbf{\"ct\":\"A\"}", ["ct"]), Err(Malformed));
     }
 
