@@ -12,6 +12,7 @@ from nen._errors import NenError
 logger = logging.getLogger("nen")
 
 _SERVER_ERROR = 500
+_LONGEST = 256
 
 
 def refused(error: NenError, method: str, target: bytes) -> None:
@@ -51,5 +52,6 @@ def lifecycle(endpoint: str) -> None:
 
 
 def _printable(text: str) -> str:
-    """No request may forge a line of the log."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+    """No request may forge a line of the log, or fill it."""
+    short = text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+    return "".join(char if char.isprintable() else "?" for char in short)

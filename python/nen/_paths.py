@@ -25,8 +25,10 @@ class Address(NamedTuple):
 
     path: str
     """Decoded, below the mount point: what the application routes by."""
+    readings: tuple[str, ...]
+    """The same as every router would read it. They differ on where a mount point ends that stands in a path twice."""
     target: bytes
-    """The same as it travelled."""
+    """The path as it travelled, below the mount point."""
     signed: bytes
     """The external path as it travelled: what the client signed. Empty if it cannot be known."""
 
@@ -48,7 +50,10 @@ def address(scope: Scope, external_prefix: bytes) -> Address:
         raw_root = quote(root).encode()
     below = path[len(root) :] if path == root or path.startswith(root + "/") else path
     signed = external_prefix + raw_root + target if raw else b""
-    return Address(below or "/", target or b"/", signed)
+    readings = [below or "/"]
+    if root and root in path:
+        readings.append(path.split(root, 1)[1] or "/")
+    return Address(readings[0], tuple(readings), target or b"/", signed)
 
 
 def path_rule(protect: Iterable[str] | PathRule | None) -> PathRule:
@@ -58,9 +63,12 @@ def path_rule(protect: Iterable[str] | PathRule | None) -> PathRule:
     matches = protect if callable(protect) else _patterns(protect)
 
     def protects(path: str) -> bool:
-        # Routers differ on repeated and trailing slashes, and a regular expression's `$` overlooks a final line feed.
-        plain = re.sub("/+", "/", path).rstrip("/") or "/"
-        return bool(_CONTROL.search(path)) or bool(matches(path)) or (plain != path and bool(matches(plain)))
+        # Routers differ on repeated and trailing slashes and on paths that are none, and a regular expression's `$`
+        # overlooks a final line feed.
+        if not path.startswith("/") or _CONTROL.search(path):
+            return True
+        plain = re.sub("/+", "/", path).rstrip("/")
+        return any(matches(spelling) for spelling in {path, plain or "/", plain + "/"})
 
     return protects
 
@@ -77,14 +85,27 @@ def _patterns(patterns: Iterable[str]) -> PathRule:
         if not pattern.startswith(("/", "*")):
             msg = f"a pattern of protect must start with a slash or an asterisk: {pattern!r}"
             raise ValueError(msg)
-    expression = re.compile("|".join(map(_expression, patterns)), re.DOTALL)
-    return lambda path: expression.fullmatch(path) is not None
+    pieces = [pattern.split("*") for pattern in patterns]
+    # `/api/*` covers `/api` itself.
+    pieces += [pattern[:-2].split("*") for pattern in patterns if pattern.endswith("/*")]
+    return lambda path: any(_matches(path, literals) for literals in pieces)
 
 
-def _expression(pattern: str) -> str:
-    """``*`` stands for anything, slashes too; ``/api/*`` covers ``/api`` itself."""
-    stem, below = (pattern[:-2], "(?:/.*)?") if pattern.endswith("/*") else (pattern, "")
-    return ".*".join(map(re.escape, stem.split("*"))) + below
+def _matches(path: str, literals: list[str]) -> bool:
+    """Whether a path is these literals with anything in between, slashes too; in time linear in the path."""
+    first, *rest = literals
+    if not rest:
+        return path == first
+    *middle, last = rest
+    if not path.startswith(first):
+        return False
+    position = len(first)
+    for literal in middle:
+        found = path.find(literal, position)
+        if found < 0:
+            return False
+        position = found + len(literal)
+    return len(path) - position >= len(last) and path.endswith(last)
 
 
 def _split(raw: bytes, root: str) -> tuple[bytes, bytes]:

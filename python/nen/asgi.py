@@ -72,7 +72,7 @@ class Peer(NamedTuple):
     session_id: str
     """The id of the session, a UUIDv4."""
     identity: IdentityKey | None
-    """The ML-DSA-65 key that the client proved to hold at the handshake, if it did."""
+    """The ML-DSA-65 key that signed the handshake, if one did. Only a request with a body shows who is there now."""
     protocol: str
     """The protocol and its version."""
 
@@ -126,6 +126,10 @@ class NenMiddleware:
         if external_prefix and not (external_prefix.startswith("/") and external_prefix.isascii()):
             msg = "external_prefix must be a path that starts with a slash, percent-encoded"
             raise ValueError(msg)
+        own_root: object = getattr(app, "root_path", None)
+        if protect is not None and own_root:
+            msg = "only the application's own middleware sees its root_path: use app.add_middleware(NenMiddleware, ...)"
+            raise ValueError(msg)
         self.app = app
         self._protects = path_rule(protect)
         self._store = MemorySessionStore() if store is None else store
@@ -147,7 +151,7 @@ class NenMiddleware:
             return
         where = address(scope, self._external_prefix)
         if scope["type"] == "websocket":
-            if self._protects(where.path):
+            if any(map(self._protects, where.readings)):
                 _events.websocket_refused(where.path)
                 await receive()
                 await send({"type": "websocket.close", "code": 1008})
@@ -157,7 +161,7 @@ class NenMiddleware:
         endpoint = self._server.route(scope["method"], where.target)
         if endpoint is not None:
             await self._session_endpoint(endpoint, where, scope, receive, send)
-        elif self._protects(where.path):
+        elif any(map(self._protects, where.readings)):
             await self._protected(where, scope, receive, send)
         else:
             await self.app(scope, receive, send)

@@ -53,7 +53,7 @@ impl Session {
         Some(self.0.expires_ms()).filter(|&expires_ms| expires_ms != u64::MAX)
     }
 
-    /// The ML-DSA-65 key that the client proved to hold, if it did.
+    /// The ML-DSA-65 key that signed the handshake, if one did. Only a request with a body shows who is there now.
     #[getter]
     fn identity(&self) -> Option<IdentityKey> {
         self.0.identity().cloned().map(IdentityKey)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -150,6 +153,9 @@ def test_the_router_would_take_some_of_these_spellings(serve: Serve) -> None:
     [
         (["/api/*"], ["/api", "/api/", "/api/x", "/api/x/y", "//api/x", "/x\n"], ["/", "/apix", "/x/api/y"]),
         (["/api/x"], ["/api/x", "/api/x/", "/api//x", "/api/x\n"], ["/api", "/api/x/y", "/api/X"]),
+        (["/api/x/"], ["/api/x", "/api/x/", "/api//x"], ["/api", "/api/x/y"]),
+        (["/*/x/*"], ["/a/x", "/a/x/", "/a/b/x/c", "/x/x"], ["/a", "/a/b"]),
+        (["*.json"], ["/a.json", "/a/b.json/"], ["/a.jsonx", "/json"]),
         (["*"], ["/", "/x", "/x/y"], []),
         (["/a/*/c", "/b"], ["/a/b/c", "/a/b/b/c", "/b"], ["/a/c", "/a/b", "/a/b/c/d"]),
         (["/a.c"], ["/a.c"], ["/abc"]),
@@ -189,7 +195,42 @@ def test_options_are_checked_when_the_middleware_is_made(options: dict[str, Any]
     ],
 )
 def test_addresses(scope: dict[str, Any], expected: tuple[str, bytes, bytes]) -> None:
-    assert address(scope, b"") == expected
+    found = address(scope, b"")
+    assert (found.path, found.target, found.signed) == expected
+    assert found.path == found.readings[0]
+
+
+@pytest.mark.parametrize("path", ["/zzz/app/api/secret", "http://h/api/secret", "api/secret", "/app/api/secret"])
+def test_a_path_that_routers_read_differently_is_protected(path: str) -> None:
+    rule = path_rule(["/api/*"])
+    assert any(map(rule, address({"path": path, "root_path": "/app"}, b"").readings))
+
+
+@pytest.mark.filterwarnings("ignore::fastapi.exceptions.FastAPIDeprecationWarning")
+def test_an_application_with_a_root_path_of_its_own_must_be_wrapped_from_inside() -> None:
+    with pytest.raises(ValueError, match="add_middleware"):
+        NenMiddleware(FastAPI(root_path="/v1"), protect=["/api/*"])
+    FastAPI(root_path="/v1").add_middleware(NenMiddleware, protect=["/api/*"])
+    NenMiddleware(FastAPI(root_path="/v1"))
+
+
+def test_a_fragment_is_no_way_to_another_path(serve: Serve, connect: Connect) -> None:
+    peer = connect(serve(create_app(protect=["/api/*"]), http="h11"))
+    for target, status in (("/api/notes/1", 200), ("/api/notes/1#2", 401), ("/api/notes/1%232", 401)):
+        _, request = peer.seal("GET", "/api/notes/1")
+        connection = HTTPConnection(peer.http.base_url.host, peer.http.base_url.port, timeout=10)
+        with closing(connection):
+            connection.request("GET", target, headers=dict(request.headers))
+            assert connection.getresponse().status == status, target
+
+
+def test_matching_takes_time_linear_in_the_path() -> None:
+    rule = path_rule(["/tenants/*/projects/*/files/*/raw"])
+    path = "/tenants/" + "/projects//files/" * 20_000
+    started = time.monotonic()
+    assert not rule(path)
+    assert rule("/tenants/1/projects/2/files/3/raw")
+    assert time.monotonic() - started < 1
 
 
 def test_a_server_without_a_raw_path_lets_no_guessed_path_through() -> None:
