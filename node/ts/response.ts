@@ -34,9 +34,12 @@ export function sealedResponse<T>(url: URL, response: Response, json: string | u
 
 export function foreignResponse(url: URL, response: Response, body: Uint8Array): ForeignResponse {
   const { status, statusText, headers } = response;
-  // A status that a Response cannot be made with (0, an opaque redirect) comes without a body to copy.
+  // A Response cannot be made with every status (0 of an opaque redirect, 700 of a confused proxy): then it is the one
+  // that came, whose body was read.
   const copy =
-    status < 200 ? response : new Response(body.length > 0 ? body : null, { status, statusText, headers });
+    status < 200 || status > 599
+      ? response
+      : new Response(body.length > 0 ? body : null, { status, statusText, headers });
   return { ...head(url, response), sealed: false, data: undefined, response: copy };
 }
 
