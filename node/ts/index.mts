@@ -1,23 +1,3 @@
-// The same module for import as for require, so that there is one NenError.
+// `@withnen/native`
 
-export type {
-  Fetch,
-  ForeignResponse,
-  NenClientOptions,
-  NenCode,
-  NenErrorInfo,
-  NenFetch,
-  NenResponse,
-  NenStream,
-  SealedResponse,
-} from './index.js';
-export {
-  createNenFetch,
-  createNenStream,
-  describeNenCode,
-  Identity,
-  NEN_ERRORS,
-  NenClient,
-  NenError,
-  NenHttpError,
-} from './index.js';
+export * from './client.mjs';

@@ -50,8 +50,7 @@ impl Server {
     ) -> Result<Verified> {
         let session = live(request, session, now_ms)?;
         let (nonce, nonce_text) = request.headers.nonce()?;
-        let mut timestamp_ms = None;
-        match request.headers.signature()? {
+        let end_of_window = match request.headers.signature()? {
             Some(signature) => {
                 let timestamp = request
                     .headers
@@ -59,19 +58,16 @@ impl Server {
                     .ok_or(Error::new(Code::AuthTimestampOutOfWindow, "no X-Nen-Timestamp header"))?;
                 let Resource { method, target } = request.resource;
                 session.verify(method, target, timestamp, nonce_text, &signature)?;
-                timestamp_ms = Some(self.in_window(timestamp, now_ms)?);
+                self.in_window(timestamp, now_ms)?.saturating_add(self.options.window_ms)
             }
             None if self.options.strict => {
                 return Err(Error::new(Code::AuthSignatureMissing, "no X-Nen-Signature header"));
             }
-            None => {}
-        }
-        // Without strict mode a request can be sent again without its signature, and then nothing vouches for its
-        // time: every nonce counts for the whole session.
-        let until_ms = match timestamp_ms {
-            Some(timestamp_ms) if self.options.strict => timestamp_ms.saturating_add(self.options.window_ms),
-            _ => session.expires_ms(),
+            None => session.expires_ms(),
         };
+        // Without strict mode a signed request could come again without its signature, and nothing vouches for the
+        // time of an unsigned one: every nonce counts for the whole session.
+        let until_ms = if self.options.strict { end_of_window } else { session.expires_ms() };
         Ok(Verified { session, nonce, until_ms, max_body: self.options.max_body })
     }
 
