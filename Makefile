@@ -42,6 +42,7 @@ test: lint test-core test-abi test-python test-node test-docs interop test-demo 
 lint: $(VENV) $(NPM) ## formatters and linters of every language; generated files
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --quiet --no-deps --package nen
 	cargo xtask generate --verify
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	cd python && $(BIN)/ruff check $(PYTHON_FILES) && $(BIN)/ruff format --check $(PYTHON_FILES)
