@@ -70,3 +70,29 @@ impl Capped {
         self.count.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_spread_over_all_shards_and_find_their_own_again() {
+        let sharded = Sharded::<Vec<u32>>::default();
+        for key in 0..10_000 {
+            sharded.of(key).push(key);
+        }
+        assert!((0..10_000).all(|key| sharded.of(key).contains(&key)));
+        let filled: Vec<usize> = sharded.each().map(|shard| shard.len()).collect();
+        assert_eq!((filled.len(), filled.iter().sum::<usize>()), (SHARDS, 10_000));
+        assert!(filled.iter().all(|&keys| keys > 50), "{filled:?}");
+    }
+
+    #[test]
+    fn a_count_never_passes_its_cap() {
+        let count = Capped::new(2);
+        assert!(count.reserve() && count.reserve() && !count.reserve());
+        assert_eq!(count.get(), 2);
+        count.release(1);
+        assert!(count.reserve() && !count.reserve());
+    }
+}

@@ -281,6 +281,35 @@ mod tests {
     }
 
     #[test]
+    fn a_store_of_the_callers_own_replaces_by_setting_and_deleting() {
+        struct Plain(MemoryStore);
+
+        impl Store for Plain {
+            fn get(&self, id: SessionId, now_ms: u64) -> Result<Option<Arc<Session>>> {
+                self.0.get(id, now_ms)
+            }
+            fn set(&self, session: Arc<Session>, now_ms: u64) -> Result<()> {
+                self.0.set(session, now_ms)
+            }
+            fn delete(&self, id: SessionId) -> Result<()> {
+                self.0.delete(id)
+            }
+            fn claim_nonce(&self, claim: &NonceClaim, now_ms: u64) -> Result<Claim> {
+                self.0.claim_nonce(claim, now_ms)
+            }
+        }
+
+        let store = Plain(MemoryStore::new(MemoryLimits { max_sessions: 2, ..MemoryLimits::default() }));
+        let (old, new) = (session(1, 1000), session(2, 1000));
+        store.set(Arc::clone(&old), 0).unwrap();
+        store.replace(old.id(), Arc::clone(&new), 0).unwrap();
+        assert_eq!((store.exists(old.id(), 0), store.exists(new.id(), 0)), (Ok(false), Ok(true)));
+        store.set(session(3, 1000), 0).unwrap();
+        assert!(store.replace(new.id(), session(4, 1000), 0).is_err());
+        assert_eq!(store.exists(new.id(), 0), Ok(true), "a rotation that fails leaves the old session");
+    }
+
+    #[test]
     fn a_full_store_lets_its_sessions_be_replaced() {
         let store = MemoryStore::new(MemoryLimits { max_sessions: 1, ..MemoryLimits::default() });
         let (old, new) = (session(1, 1000), session(2, 1000));
