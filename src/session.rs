@@ -107,8 +107,7 @@ impl Session {
         nonce: &Nonce,
     ) -> Result<[u8; SIGNATURE_SIZE]> {
         let (timestamp, nonce) = (timestamp_ms.to_string(), base64::encode(nonce.as_bytes()));
-        let canonical = canonical(Resource { method, target }, timestamp.as_bytes(), nonce.as_bytes())?;
-        Ok(self.mac.sign(&canonical.parts()))
+        self.sign_texts(Resource { method, target }, &timestamp, &nonce)
     }
 
     /// Verifies the signature of a request, in constant time. Timestamp and nonce are taken as the header texts that
@@ -135,17 +134,23 @@ impl Session {
     /// The header values of a request signed at `timestamp_ms` under `nonce`. Errors: ISO-3002.
     pub(crate) fn signed_headers(
         &self,
-        Resource { method, target }: Resource<'_>,
+        resource: Resource<'_>,
         timestamp_ms: u64,
         nonce: &Nonce,
     ) -> Result<SignedHeaders> {
-        let signature = self.sign(method, target, timestamp_ms, nonce)?;
-        Ok(SignedHeaders {
-            session: self.id.to_text(),
-            timestamp: timestamp_ms.to_string(),
-            nonce: base64::encode(nonce.as_bytes()),
-            signature: base64::encode(&signature),
-        })
+        let (timestamp, nonce) = (timestamp_ms.to_string(), base64::encode(nonce.as_bytes()));
+        let signature = base64::encode(&self.sign_texts(resource, &timestamp, &nonce)?);
+        Ok(SignedHeaders { session: self.id.to_text(), timestamp, nonce, signature })
+    }
+
+    fn sign_texts(
+        &self,
+        resource: Resource<'_>,
+        timestamp: &str,
+        nonce: &str,
+    ) -> Result<[u8; SIGNATURE_SIZE]> {
+        let canonical = canonical(resource, timestamp.as_bytes(), nonce.as_bytes())?;
+        Ok(self.mac.sign(&canonical.parts()))
     }
 
     /// The record that stores keep, as every implementation writes it:

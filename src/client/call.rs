@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Attempt, Client, NOT_SEALED, is_success, read_error};
+use super::{Attempt, Client, NOT_SEALED, is_success, refusal};
 use crate::crypto::aead::Nonce;
 use crate::error::{Code, Error, Result};
 use crate::stream::StreamOpener;
@@ -93,7 +93,7 @@ impl Call {
         now_ms: u64,
     ) -> Result<Outcome> {
         let attempt = self.attempt.as_ref().ok_or(NOT_SEALED)?;
-        if let Some(error) = read_error(body).filter(|_| !is_success(status)) {
+        if let Some(error) = refusal(status, body) {
             return self.on_error(client, error, date, now_ms);
         }
         if self.method == "HEAD" && body.is_empty() {
@@ -136,7 +136,7 @@ impl Call {
         body: &[u8],
         now_ms: u64,
     ) -> Result<Outcome> {
-        match read_error(body).filter(|_| !is_success(status)) {
+        match refusal(status, body) {
             Some(error) => self.on_error(client, error, date, now_ms),
             None => Err(Error::new(
                 Code::StreamRequestFailed,

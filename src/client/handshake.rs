@@ -1,6 +1,6 @@
 //! The client's half of the key exchange.
 
-use super::{is_success, read_error};
+use super::{is_success, refusal};
 use crate::crypto::{KEM_PUBLIC_KEY_SIZE, identity::Identity, kem::DecapsulationKey};
 use crate::error::{Code, Error, Result};
 use crate::session::Session;
@@ -40,7 +40,7 @@ impl Handshake {
         if !is_success(status) {
             let other =
                 Error::new(Code::HandshakeBadResponse, "the handshake was answered with an HTTP error");
-            return Err(read_error(body).unwrap_or(other));
+            return Err(refusal(status, body).unwrap_or(other));
         }
         let HandshakeAnswer { id, ciphertext, hmac_key } = HandshakeAnswer::read(body)?;
         let shared_secret = self.key.decapsulate(&ciphertext);

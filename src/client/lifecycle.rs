@@ -1,6 +1,6 @@
 //! Requests about the session itself: rotate, terminate, status.
 
-use super::{Attempt, Client, Handshake, NOT_SEALED, SealedRequest, is_success, read_error};
+use super::{Attempt, Client, Handshake, NOT_SEALED, SealedRequest, is_success, refusal};
 use crate::error::{Code, Error, Result};
 use crate::wire::{body, canonical::Resource};
 
@@ -86,7 +86,7 @@ impl LifecycleCall {
         now_ms: u64,
     ) -> Result<LifecycleOutcome> {
         let (attempt, handshake) = self.attempt.take().ok_or(NOT_SEALED)?;
-        if let Some(error) = read_error(body).filter(|_| !is_success(status)) {
+        if let Some(error) = refusal(status, body) {
             return match error.code() {
                 Code::SessionInvalidOrExpired if self.action == Action::Rotate => {
                     Ok(LifecycleOutcome::Reestablish)

@@ -143,9 +143,10 @@ struct Attempt {
 
 const NOT_SEALED: Error = Error::new(Code::SessionNotInitialized, "the call was not sealed yet");
 
-/// The error in a body of ours.
-fn read_error(body: &[u8]) -> Option<Error> {
-    body::read_error(body).map(|code| Error::new(code, "so the server answered"))
+/// The error with which a server of ours refused. Bodies of 2xx answers are not searched for one.
+fn refusal(status: u16, body: &[u8]) -> Option<Error> {
+    let code = if is_success(status) { None } else { body::read_error(body) };
+    code.map(|code| Error::new(code, "so the server answered"))
 }
 
 fn is_success(status: u16) -> bool {
