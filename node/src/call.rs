@@ -157,6 +157,6 @@ fn seal(
 }
 
 /// A call that panicked half-way has its last attempt or none; both are safe to go on with.
-fn lock(call: &Mutex<nen::Call>) -> MutexGuard<'_, nen::Call> {
+pub(crate) fn lock<T>(call: &Mutex<T>) -> MutexGuard<'_, T> {
     call.lock().unwrap_or_else(PoisonError::into_inner)
 }

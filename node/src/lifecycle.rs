@@ -1,13 +1,13 @@
 //! Requests about the session itself.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use napi::{Env, Result, bindgen_prelude::AsyncTask};
 use napi_derive::napi;
 use nen::LifecycleOutcome;
 
 use crate::background::Background;
-use crate::call::SealedRequest;
+use crate::call::{SealedRequest, lock};
 use crate::convert::moment;
 use crate::error::thrown;
 
@@ -76,8 +76,4 @@ impl From<LifecycleOutcome> for LifecycleAnswer {
         };
         Self { kind, result }
     }
-}
-
-fn lock(call: &Mutex<nen::LifecycleCall>) -> MutexGuard<'_, nen::LifecycleCall> {
-    call.lock().unwrap_or_else(PoisonError::into_inner)
 }
