@@ -64,19 +64,19 @@ pub use crypto::{
 pub use error::{Category, Code, Error, Result};
 pub use replay::{Claim, NonceClaim};
 pub use server::{
-    Answer, Endpoint, Exchange, IdentityPolicy, InvalidOption, Request, Route, Server, ServerOptions,
-    Verified,
+    Answer, AnswerHead, Endpoint, EndpointCall, Exchange, Form, IdentityPolicy, InvalidOption, Reply,
+    Request, RequestHead, Route, Server, ServerOptions, Step, Verified,
 };
 pub use session::{DEFAULT_SESSION_TTL_MS, Session};
-pub use store::{MemoryLimits, MemoryStore, Store};
+pub use store::{MemoryLimits, MemoryStore, REMOTE_CLOCK_SLACK_MS, Store};
 pub use stream::{DEFAULT_MAX_CHUNK, StreamOpener, StreamSealer};
 pub use wire::{
     ENDPOINT_PREFIX, JSON_CONTENT_TYPE, MAX_HANDSHAKE_BODY, PROTOCOL,
     body::Plaintext,
     canonical::pathname,
     headers::{
-        NONCE_HEADER, RequestHeaders, SESSION_HEADER, SIGNATURE_HEADER, STREAM_NONCE_HEADER, SessionId,
-        SignedHeaders, TIMESTAMP_HEADER,
+        HIDDEN_ANSWER_HEADERS, HIDDEN_REQUEST_HEADERS, NONCE_HEADER, RequestHeaders, SESSION_HEADER,
+        SIGNATURE_HEADER, STREAM_NONCE_HEADER, SessionId, SignedHeaders, TIMESTAMP_HEADER,
     },
     sse::{STREAM_CONTENT_TYPE, STREAM_HEADERS},
 };

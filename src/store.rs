@@ -12,7 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::replay::{Claim, NonceClaim, ReplayCache};
 use crate::session::Session;
 use crate::sharded::{Capped, Sharded};
-use crate::wire::headers::SessionId;
+use crate::wire::{base64, headers::SessionId};
 
 /// What a server needs of a session store. What each wrong answer costs:
 ///
@@ -47,6 +47,24 @@ pub trait Store: Send + Sync {
 
     /// Takes a nonce if nobody had, in one atomic step. Errors: ISO-9001.
     fn claim_nonce(&self, claim: &NonceClaim, now_ms: u64) -> Result<Claim>;
+}
+
+/// How much longer than [`NonceClaim::until_ms`] a store that goes by a clock of its own must remember a nonce, in
+/// milliseconds: if its clock is ahead of the servers', it would forget one that is still in the window.
+pub const REMOTE_CLOCK_SLACK_MS: u64 = 30_000;
+
+impl SessionId {
+    /// The key under which stores that are shared keep the session's record, in whichever language: `nen:session:<id>`.
+    pub fn record_key(self) -> String {
+        format!("nen:session:{self}")
+    }
+}
+
+impl NonceClaim {
+    /// The key under which stores that are shared remember the nonce: `nen:session:<id>:n:<base64 of the nonce>`.
+    pub fn key(&self) -> String {
+        format!("{}:n:{}", self.session.record_key(), base64::encode(self.nonce.as_bytes()))
+    }
 }
 
 /// The caps of a [`MemoryStore`].
@@ -223,6 +241,14 @@ mod tests {
         store.delete(a.id()).unwrap();
         assert!(!store.exists(a.id(), 0).unwrap() && store.exists(b.id(), 0).unwrap());
         assert_eq!(store.len(), 1);
+    }
+
+    #[test]
+    fn shared_stores_use_the_same_keys() {
+        let id = SessionId::parse(crate::session::test::ID.as_bytes()).unwrap();
+        let claim = NonceClaim { session: id, nonce: Nonce::from_bytes([0xff; 12]), until_ms: 0 };
+        assert_eq!(id.record_key(), "nen:session:3f2b8c1e-4d5a-4b6c-8d7e-9f0a1b2c3d4e");
+        assert_eq!(claim.key(), "nen:session:3f2b8c1e-4d5a-4b6c-8d7e-9f0a1b2c3d4e:n:////////////////");
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::{collections::HashSet, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use nen::{
-    Answer, Call, Client, ClientOptions, Code, Endpoint, Exchange, Identity, IdentityPolicy, LifecycleCall,
-    LifecycleOutcome, MemoryLimits, MemoryStore, Nonce, NonceClaim, Outcome, RequestHeaders, Result, Route,
-    SealedRequest, Server, ServerOptions, Session, SessionId, SignedHeaders, Store,
+    Answer, Call, Claim, Client, ClientOptions, Code, Endpoint, EndpointCall, Exchange, Form, Identity,
+    IdentityPolicy, LifecycleCall, LifecycleOutcome, MemoryLimits, MemoryStore, Nonce, NonceClaim, Outcome,
+    Reply, RequestHead, RequestHeaders, Result, Route, SealedRequest, Server, ServerOptions, Session,
+    SessionId, SignedHeaders, Step, Store,
 };
 
 const START: u64 = 1_763_750_000_000;
@@ -392,7 +393,7 @@ fn a_store_that_hands_out_another_session_is_caught() {
         fn delete(&self, id: SessionId) -> Result<()> {
             self.0.delete(id)
         }
-        fn claim_nonce(&self, claim: &NonceClaim, now_ms: u64) -> Result<nen::Claim> {
+        fn claim_nonce(&self, claim: &NonceClaim, now_ms: u64) -> Result<Claim> {
             self.0.claim_nonce(claim, now_ms)
         }
     }
@@ -662,6 +663,91 @@ fn endpoints_answer_for_sessions_that_do_not_live() {
         let answer = world.endpoint(method, action, RequestHeaders::default(), b"");
         assert_eq!((answer.status, code_in(&answer)), (401, "ISO-2003"));
     }
+}
+
+/// Begins a signed call to an endpoint, which the tests below take on step by step.
+fn begin(world: &World, endpoint: Endpoint, method: &str, action: &str, body: &[u8]) -> EndpointCall {
+    let signed = world.sign(method, action);
+    let head = RequestHead::new(signed.as_received(), method, &format!("/api/nen/{action}"));
+    EndpointCall::new(&world.server, endpoint, head, body, world.server_now).unwrap()
+}
+
+#[test]
+fn an_endpoint_tells_a_remote_store_what_to_do_in_order() {
+    let world = World::plain();
+    let (id, handshake) = (world.client.session().unwrap().id(), world.client.handshake().unwrap());
+    let mut call = begin(&world, Endpoint::Rotate, "POST", "rotate", handshake.body());
+    assert!(matches!(call.step(), Ok(Step::Get(asked)) if asked == id));
+    call.resume(&world.server, Reply::Session(world.store.get(id, START).unwrap())).unwrap();
+    let Ok(Step::Claim(claim)) = call.step() else { panic!("no claim") };
+    assert_eq!(claim.session, id);
+    call.resume(&world.server, Reply::Claim(world.store.claim_nonce(&claim, START).unwrap())).unwrap();
+    let Ok(Step::Replace(old, new)) = call.step() else { panic!("no session to keep") };
+    assert!(old == id && new.id() != id);
+    call.resume(&world.server, Reply::Stored).unwrap();
+    assert!(matches!(call.step(), Ok(Step::Answer)));
+    let answer = call.into_answer().unwrap();
+    let session = world.client.establish(handshake, answer.status, &answer.body, START).unwrap();
+    assert_eq!(session.id(), new.id());
+}
+
+#[test]
+fn an_endpoint_takes_no_reply_to_another_step() {
+    let world = World::plain();
+    let session = || Some(Arc::clone(&world.client.session().unwrap()));
+    let replies =
+        || [Reply::Session(None), Reply::Session(session()), Reply::Claim(Claim::Fresh), Reply::Stored];
+    let at_get = || begin(&world, Endpoint::Terminate, "POST", "terminate", b"");
+    let at_claim = || {
+        let mut call = at_get();
+        let live = world.store.get(session().unwrap().id(), START).unwrap();
+        call.resume(&world.server, Reply::Session(live)).unwrap();
+        call
+    };
+    let at_delete = || {
+        let mut call = at_claim();
+        call.resume(&world.server, Reply::Claim(Claim::Fresh)).unwrap();
+        call
+    };
+    let at_answer = || {
+        let mut call = at_delete();
+        call.resume(&world.server, Reply::Stored).unwrap();
+        call
+    };
+    let steps: [(&dyn Fn() -> EndpointCall, &[usize]); 4] =
+        [(&at_get, &[2, 3]), (&at_claim, &[0, 1, 3]), (&at_delete, &[0, 1, 2]), (&at_answer, &[0, 1, 2, 3])];
+    for (at, wrong) in steps {
+        for (_, reply) in replies().into_iter().enumerate().filter(|(index, _)| wrong.contains(index)) {
+            let mut call = at();
+            assert_eq!(call.resume(&world.server, reply).unwrap_err().code(), Code::Internal);
+            assert_eq!(call.step().err().unwrap().code(), Code::Internal);
+            assert_eq!(call.resume(&world.server, Reply::Stored).unwrap_err().code(), Code::Internal);
+            assert_eq!(call.into_answer().unwrap_err().code(), Code::Internal);
+        }
+    }
+    assert_eq!(at_get().into_answer().unwrap_err().code(), Code::Internal);
+    let mut replayed = at_claim();
+    let refused = replayed.resume(&world.server, Reply::Claim(Claim::Replay)).unwrap_err();
+    assert_eq!(refused.code(), Code::ReplayNonceReused);
+}
+
+#[test]
+fn an_applications_answer_is_sealed_in_its_form() {
+    let world = World::plain();
+    let sealed = |form, status, body: &[u8]| {
+        let mut call = Call::new("POST", PATH);
+        let request = call.seal(&world.client, None, START).unwrap();
+        let answer = world.admit(request.headers.as_received()).unwrap().seal_as(form, status, body)?;
+        let opened = call.open(&world.client, answer.status, None, &answer.body, START).unwrap();
+        let Outcome::Answer(Some(json)) = opened else { panic!("{opened:?}") };
+        assert_eq!(answer.body.len(), Answer::sealed_size(json.len()));
+        Ok::<_, nen::Error>((answer.status, text(&json).to_owned()))
+    };
+    assert_eq!(sealed(Form::Json, 201, b"[1]"), Ok((201, "[1]".into())));
+    assert_eq!(sealed(Form::Json, 200, b""), Ok((200, "null".into())));
+    assert_eq!(sealed(Form::Text, 404, b""), Ok((404, "null".into())));
+    assert_eq!(sealed(Form::Text, 404, b"say \"no\"\n"), Ok((404, r#""say \"no\"\n""#.into())));
+    assert_eq!(sealed(Form::Stream, 200, b"[1]").unwrap_err().code(), Code::Internal);
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Answer, IdentityPolicy, Request, Server};
+use super::{Answer, EndpointCall, IdentityPolicy, Reply, RequestHead, Server, Step};
 use crate::crypto::{identity::IdentityKey, kem, random};
 use crate::error::{Code, Error, Result};
 use crate::session::Session;
 use crate::store::Store;
 use crate::wire::{
-    body::{self, HandshakeAnswer, HandshakeRequest, Plaintext},
+    body::{HandshakeAnswer, HandshakeRequest, Plaintext},
     canonical::pathname,
     headers::{RequestHeaders, SessionId},
 };
@@ -80,36 +80,18 @@ impl Server {
         body: &[u8],
         now_ms: u64,
     ) -> Result<Answer> {
-        if endpoint == Endpoint::Handshake {
-            let (session, answer) = self.accept(body, now_ms)?;
-            store.set(session, now_ms)?;
-            return Ok(Answer::of_handshake(&answer));
-        }
-        let request = match Request::read(headers, method, target) {
-            Err(error) if error.code() == Code::SessionInvalidOrExpired => return gone(endpoint, error),
-            request => request?,
-        };
-        let id = request.session_id();
-        let verified = match self.verify_lifecycle(&request, store.get(id, now_ms)?, now_ms) {
-            Err(error) if error.code() == Code::SessionInvalidOrExpired => return gone(endpoint, error),
-            verified => verified?,
-        };
-        if let Some(verified) = verified {
-            let outcome = store.claim_nonce(&verified.claim(), now_ms)?;
-            verified.admit(outcome)?;
-        }
-        match endpoint {
-            Endpoint::Status => Ok(Answer::plain(200, body::VALID)),
-            Endpoint::Terminate => {
-                store.delete(id)?;
-                Ok(Answer::plain(200, body::SUCCESS))
-            }
-            // The old session lives until the new one is stored: a rotation that fails loses nothing.
-            Endpoint::Rotate | Endpoint::Handshake => {
-                let (session, answer) = self.accept(body, now_ms)?;
-                store.replace(id, session, now_ms)?;
-                Ok(Answer::of_handshake(&answer))
-            }
+        let head = RequestHead::new(headers, method, target);
+        let mut call = EndpointCall::new(self, endpoint, head, body, now_ms)?;
+        loop {
+            let reply = match call.step()? {
+                Step::Get(id) => Reply::Session(store.get(id, now_ms)?),
+                Step::Claim(claim) => Reply::Claim(store.claim_nonce(&claim, now_ms)?),
+                Step::Set(session) => stored(store.set(session, now_ms))?,
+                Step::Replace(old, new) => stored(store.replace(old, new, now_ms))?,
+                Step::Delete(id) => stored(store.delete(id))?,
+                Step::Answer => return call.into_answer(),
+            };
+            call.resume(self, reply)?;
         }
     }
 
@@ -124,11 +106,6 @@ impl Server {
     }
 }
 
-/// What an endpoint answers for a session that does not live.
-fn gone(endpoint: Endpoint, error: Error) -> Result<Answer> {
-    match endpoint {
-        Endpoint::Status => Ok(Answer::plain(401, body::NOT_VALID)),
-        Endpoint::Terminate => Ok(Answer::plain(200, body::SUCCESS)),
-        Endpoint::Rotate | Endpoint::Handshake => Err(error),
-    }
+fn stored(done: Result<()>) -> Result<Reply> {
+    done.map(|()| Reply::Stored)
 }

@@ -7,16 +7,20 @@
 //!
 //! Each step consumes the proof of the one before it, so that a body cannot be opened for a request that was not
 //! verified. With a synchronous [`Store`](crate::Store), [`Server::admit`] is all steps up to the body in one call, and
-//! [`Server::respond`] is a whole session endpoint. PROTOCOL.md, "Protected requests" and "Endpoints".
+//! [`Server::respond`] is a whole session endpoint, which [`EndpointCall`] is in steps. PROTOCOL.md, "Protected requests" and "Endpoints".
 
 mod check;
+mod endpoint_call;
 mod endpoints;
 mod exchange;
+mod form;
 mod options;
 
 pub use check::{Request, Verified};
+pub use endpoint_call::{EndpointCall, Reply, RequestHead, Step};
 pub use endpoints::{Endpoint, Route};
 pub use exchange::{Answer, Exchange};
+pub use form::{AnswerHead, Form};
 pub use options::{IdentityPolicy, InvalidOption, ServerOptions};
 
 /// A server's policy and what it does with requests. It holds no session: those are in a [`Store`](crate::Store).

@@ -10,7 +10,7 @@ use super::{
     json::{Text, members},
 };
 use crate::crypto::{
-    HMAC_KEY_SIZE, KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE, Secret, TAG_SIZE,
+    HMAC_KEY_SIZE, KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE, NONCE_SIZE, Secret, TAG_SIZE,
     aead::{AeadKey, Nonce},
     identity::{Identity, IdentityKey},
 };
@@ -122,7 +122,23 @@ pub(crate) fn seal_request(key: &AeadKey, nonce: &Nonce, plaintext: &[u8]) -> Re
 /// Writes an answer's body, `{"ct","n"}`. Errors: ISO-4002.
 pub(crate) fn seal_answer(key: &AeadKey, nonce: &Nonce, plaintext: &[u8]) -> Result<Vec<u8>> {
     let n = base64::encode(nonce.as_bytes());
-    seal_text(key, nonce, plaintext, b"{\"ct\":\"", &[b"\",\"n\":\"", n.as_bytes(), b"\"}"])
+    seal_text(key, nonce, plaintext, ANSWER_START, &[ANSWER_NONCE, n.as_bytes(), ANSWER_END])
+}
+
+const ANSWER_START: &[u8] = b"{\"ct\":\"";
+const ANSWER_NONCE: &[u8] = b"\",\"n\":\"";
+const ANSWER_END: &[u8] = b"\"}";
+
+/// Bytes of what [`seal_answer`] makes of a plaintext of this length.
+pub(crate) const fn sealed_answer_size(plaintext: usize) -> usize {
+    let around = ANSWER_START.len() + ANSWER_NONCE.len() + base64::encoded_len(NONCE_SIZE) + ANSWER_END.len();
+    plaintext.saturating_add(TAG_SIZE).div_ceil(3).saturating_mul(4).saturating_add(around)
+}
+
+/// Writes bytes as a JSON string; what is not UTF-8 becomes U+FFFD. Errors: ISO-4002.
+pub(crate) fn write_string(text: &[u8]) -> Result<Plaintext> {
+    let too_long = |_| Error::new(Code::CryptoEncryptFailed, "the text cannot be written as JSON");
+    serde_json::to_vec(&String::from_utf8_lossy(text)).map(Zeroizing::new).map_err(too_long)
 }
 
 /// The sealed text of a request's body. Errors: ISO-6001, ISO-6002, ISO-4001.
@@ -270,11 +286,18 @@ mod tests {
             let plaintext: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();
             let body = seal_answer(&key, &nonce, &plaintext).unwrap();
             assert_eq!(body.len(), base64::encoded_len(length + TAG_SIZE) + 7 + 7 + 16 + 2);
+            assert_eq!(body.len(), sealed_answer_size(length));
             assert_eq!(body.capacity(), body.len());
             let answer = SealedAnswer::read(&body).unwrap().unwrap();
             assert_eq!(answer.nonce, nonce);
             assert_eq!(*answer.open(&key).unwrap(), plaintext, "{length}");
         }
+    }
+
+    #[test]
+    fn any_bytes_become_a_json_string() {
+        assert_eq!(*write_string(b"a\"\\\n\0\xff").unwrap(), "\"a\\\"\\\\\\n\\u0000\u{fffd}\"".as_bytes());
+        assert_eq!(sealed_answer_size(usize::MAX), usize::MAX);
     }
 
     #[test]

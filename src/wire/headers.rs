@@ -19,6 +19,49 @@ pub const SIGNATURE_HEADER: &str = "X-Nen-Signature";
 /// The base nonce of a sealed stream, on its answer, base64 of 12 bytes.
 pub const STREAM_NONCE_HEADER: &str = "X-Nen-Stream-Nonce";
 
+/// Headers of a sealed request that the application must not see, in lower case: those that speak of the sealed body, and
+/// those that would have the answer be negotiated, cut or revalidated, while it is made whole for this one request.
+pub const HIDDEN_REQUEST_HEADERS: [&str; 15] = [
+    "accept-encoding",
+    "content-digest",
+    "content-encoding",
+    "content-length",
+    "content-md5",
+    "content-range",
+    "content-type",
+    "digest",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "range",
+    "repr-digest",
+    "trailer",
+    "transfer-encoding",
+];
+
+/// Headers of an application's answer that do not travel, in lower case: those that speak of the plain body, those that
+/// let the answer be cached, and those that the sealed answer has of its own.
+pub const HIDDEN_ANSWER_HEADERS: [&str; 18] = [
+    "accept-ranges",
+    "age",
+    "cache-control",
+    "content-digest",
+    "content-encoding",
+    "content-length",
+    "content-md5",
+    "content-range",
+    "content-type",
+    "digest",
+    "etag",
+    "expires",
+    "last-modified",
+    "repr-digest",
+    "trailer",
+    "transfer-encoding",
+    "x-accel-buffering",
+    "x-nen-stream-nonce",
+];
+
 /// The id of a session, a UUIDv4.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(Uuid);

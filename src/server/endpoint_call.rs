@@ -1,0 +1,192 @@
+//! A session endpoint in steps, for a caller whose store is remote.
+
+use std::{mem, sync::Arc};
+
+use super::{Answer, Endpoint, Request, Server, Verified};
+use crate::error::{Code, Error, Result};
+use crate::replay::{Claim, NonceClaim};
+use crate::session::Session;
+use crate::wire::{
+    body,
+    headers::{RequestHeaders, SessionId},
+};
+
+/// A request's headers, method and target, kept while a caller waits for its store.
+pub struct RequestHead {
+    session: Option<Vec<u8>>,
+    timestamp: Option<Vec<u8>>,
+    nonce: Option<Vec<u8>>,
+    signature: Option<Vec<u8>>,
+    method: String,
+    target: String,
+}
+
+impl RequestHead {
+    /// Copies what [`Request::read`] reads.
+    pub fn new(headers: RequestHeaders<'_>, method: &str, target: &str) -> Self {
+        Self {
+            session: headers.session.map(Vec::from),
+            timestamp: headers.timestamp.map(Vec::from),
+            nonce: headers.nonce.map(Vec::from),
+            signature: headers.signature.map(Vec::from),
+            method: method.to_owned(),
+            target: target.to_owned(),
+        }
+    }
+
+    /// As [`Request::read`].
+    pub fn read(&self) -> Result<Request<'_>> {
+        let headers = RequestHeaders {
+            session: self.session.as_deref(),
+            timestamp: self.timestamp.as_deref(),
+            nonce: self.nonce.as_deref(),
+            signature: self.signature.as_deref(),
+        };
+        Request::read(headers, &self.method, &self.target)
+    }
+}
+
+/// What a session endpoint waits for.
+#[derive(Clone)]
+pub enum Step {
+    /// The live session with this id: [`Reply::Session`].
+    Get(SessionId),
+    /// This nonce, taken in one atomic step: [`Reply::Claim`].
+    Claim(NonceClaim),
+    /// This session kept until its end: [`Reply::Stored`].
+    Set(Arc<Session>),
+    /// The second session kept in place of the first, which stays if that fails: [`Reply::Stored`].
+    Replace(SessionId, Arc<Session>),
+    /// This session removed: [`Reply::Stored`].
+    Delete(SessionId),
+    /// Nothing: [`EndpointCall::into_answer`].
+    Answer,
+}
+
+/// What the store said to a [`Step`]. A store that failed has no reply: the request is answered with ISO-9001.
+pub enum Reply {
+    /// To [`Step::Get`].
+    Session(Option<Arc<Session>>),
+    /// To [`Step::Claim`].
+    Claim(Claim),
+    /// To [`Step::Set`], [`Step::Replace`] and [`Step::Delete`].
+    Stored,
+}
+
+/// A request to a session endpoint: does what [`Step`] says, is told by [`Reply`], and ends in an [`Answer`].
+///
+/// [`Server::respond`] is the whole of it with a synchronous store.
+pub struct EndpointCall {
+    endpoint: Endpoint,
+    head: RequestHead,
+    body: Vec<u8>,
+    now_ms: u64,
+    state: State,
+}
+
+enum State {
+    Get(SessionId),
+    Claim(Verified),
+    Set(Arc<Session>, Answer),
+    Replace(SessionId, Arc<Session>, Answer),
+    Delete(SessionId),
+    Answer(Answer),
+    Failed,
+}
+
+impl EndpointCall {
+    /// Begins. Errors: those of [`Server::accept`] for a handshake; ISO-2002 and ISO-2003 for the others.
+    pub fn new(
+        server: &Server,
+        endpoint: Endpoint,
+        head: RequestHead,
+        body: &[u8],
+        now_ms: u64,
+    ) -> Result<Self> {
+        let state = if endpoint == Endpoint::Handshake {
+            let (session, answer) = server.accept(body, now_ms)?;
+            State::Set(session, Answer::of_handshake(&answer))
+        } else {
+            match head.read() {
+                Ok(request) => State::Get(request.session_id()),
+                Err(error) => State::Answer(endpoint.to_a_dead_session(error)?),
+            }
+        };
+        // Only a rotation needs its body later; what is too long is refused there, and need not be kept for it.
+        let kept = body.len().min(crate::MAX_HANDSHAKE_BODY + 1);
+        let body =
+            if endpoint == Endpoint::Rotate { body.get(..kept).unwrap_or(body).to_vec() } else { Vec::new() };
+        Ok(Self { endpoint, head, body, now_ms, state })
+    }
+
+    /// What the store is to do next. Errors: ISO-9000 after a failure.
+    pub fn step(&self) -> Result<Step> {
+        Ok(match &self.state {
+            State::Get(id) => Step::Get(*id),
+            State::Claim(verified) => Step::Claim(verified.claim()),
+            State::Set(session, _) => Step::Set(Arc::clone(session)),
+            State::Replace(old, new, _) => Step::Replace(*old, Arc::clone(new)),
+            State::Delete(id) => Step::Delete(*id),
+            State::Answer(_) => Step::Answer,
+            State::Failed => return Err(OUT_OF_STEP),
+        })
+    }
+
+    /// Takes the store's reply to the current step. `server` is the one the call began with.
+    ///
+    /// Errors: those of [`Server::verify_lifecycle`], [`Verified::admit`] and [`Server::accept`]; ISO-9000 for a reply to
+    /// another step. After an error the call is over.
+    pub fn resume(&mut self, server: &Server, reply: Reply) -> Result<()> {
+        self.state = match (mem::replace(&mut self.state, State::Failed), reply) {
+            (State::Get(id), Reply::Session(session)) => {
+                match server.verify_lifecycle(&self.head.read()?, session, self.now_ms) {
+                    Ok(Some(verified)) => State::Claim(verified),
+                    Ok(None) => self.act(server, id)?,
+                    Err(error) => State::Answer(self.endpoint.to_a_dead_session(error)?),
+                }
+            }
+            (State::Claim(verified), Reply::Claim(claim)) => {
+                let id = verified.admit(claim)?.session().id();
+                self.act(server, id)?
+            }
+            (State::Set(_, answer) | State::Replace(_, _, answer), Reply::Stored) => State::Answer(answer),
+            (State::Delete(_), Reply::Stored) => State::Answer(Answer::plain(200, body::SUCCESS)),
+            _ => return Err(OUT_OF_STEP),
+        };
+        Ok(())
+    }
+
+    /// What to send, at [`Step::Answer`]. Errors: ISO-9000 at any other step.
+    pub fn into_answer(self) -> Result<Answer> {
+        match self.state {
+            State::Answer(answer) => Ok(answer),
+            _ => Err(OUT_OF_STEP),
+        }
+    }
+
+    /// What the endpoint is for, once the request was let in.
+    fn act(&self, server: &Server, id: SessionId) -> Result<State> {
+        Ok(match self.endpoint {
+            Endpoint::Status => State::Answer(Answer::plain(200, body::VALID)),
+            Endpoint::Terminate => State::Delete(id),
+            // The old session lives until the new one is stored: a rotation that fails loses nothing.
+            Endpoint::Rotate | Endpoint::Handshake => {
+                let (session, answer) = server.accept(&self.body, self.now_ms)?;
+                State::Replace(id, session, Answer::of_handshake(&answer))
+            }
+        })
+    }
+}
+
+const OUT_OF_STEP: Error = Error::new(Code::Internal, "the session endpoint is not at this step");
+
+impl Endpoint {
+    /// The answer to a failed check: a session that does not live is none where the endpoint says so.
+    fn to_a_dead_session(self, error: Error) -> Result<Answer> {
+        match (error.code(), self) {
+            (Code::SessionInvalidOrExpired, Self::Status) => Ok(Answer::plain(401, body::NOT_VALID)),
+            (Code::SessionInvalidOrExpired, Self::Terminate) => Ok(Answer::plain(200, body::SUCCESS)),
+            _ => Err(error),
+        }
+    }
+}
