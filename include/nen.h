@@ -34,7 +34,7 @@
  * Threads. Every handle may be created, used and freed on any thread. The documentation of its type says whether
  * several threads may use it at once; where they may not, a call that finds the handle in use on another thread
  * does nothing and returns NEN_ERR_BUSY. No call may be under way on a handle while it is freed. No function waits
- * for I/O or for time to pass. Post-quantum keys are large: give a thread that calls handshake or identity functions
+ * for I/O or for time to pass, unless a store of the caller's own does. Post-quantum keys are large: give a thread that calls handshake or identity functions
  * 512 KiB of stack or more (musl's default of 128 KiB is not enough).
  *
  * Time. now_ms is the current time in Unix milliseconds. The library never looks at a clock.
@@ -132,6 +132,11 @@
 #define NEN_ERR_PANIC -8
 
 /**
+ * The call is not at the step that the function belongs to. Nothing was done.
+ */
+#define NEN_ERR_STEP -9
+
+/**
  * Room for a session id as text, with its NUL, in bytes.
  */
 #define NEN_SESSION_ID_SIZE 37
@@ -192,6 +197,16 @@
 #define NEN_CLAIM_FULL 2
 
 /**
+ * Room for the key of a session's record in a shared store, with its NUL, in bytes.
+ */
+#define NEN_RECORD_KEY_SIZE 49
+
+/**
+ * Room for the key of a used nonce in a shared store, with its NUL, in bytes.
+ */
+#define NEN_NONCE_KEY_SIZE 68
+
+/**
  * The request belongs to the application.
  */
 #define NEN_ROUTE_APPLICATION 0
@@ -220,6 +235,53 @@
  * Under the prefix of the session endpoints, and none of them: to be answered with 404.
  */
 #define NEN_ROUTE_NOT_FOUND 5
+
+/**
+ * No step is left: nen_endpoint_call_answer() has what to send.
+ */
+#define NEN_STEP_ANSWER 0
+
+/**
+ * Load the session of nen_endpoint_call_session_id() and hand it to nen_endpoint_call_got().
+ */
+#define NEN_STEP_GET 1
+
+/**
+ * Claim the nonce of nen_endpoint_call_claim() under nen_endpoint_call_session_id(), in one atomic step, and tell
+ * nen_endpoint_call_claimed() what the store said.
+ */
+#define NEN_STEP_CLAIM 2
+
+/**
+ * Keep nen_endpoint_call_session() until its end, then call nen_endpoint_call_stored().
+ */
+#define NEN_STEP_SET 3
+
+/**
+ * Keep nen_endpoint_call_session() in place of nen_endpoint_call_session_id(), then call nen_endpoint_call_stored().
+ * If that fails, the old session must stay: set the new one first.
+ */
+#define NEN_STEP_REPLACE 4
+
+/**
+ * Remove the session of nen_endpoint_call_session_id(), then call nen_endpoint_call_stored().
+ */
+#define NEN_STEP_REMOVE 5
+
+/**
+ * Sealed whole, as the JSON it is; an empty body as null.
+ */
+#define NEN_FORM_JSON 0
+
+/**
+ * Sealed whole, as a JSON string; an empty body as null.
+ */
+#define NEN_FORM_TEXT 1
+
+/**
+ * Sealed chunk by chunk, as it comes: nen_exchange_stream().
+ */
+#define NEN_FORM_STREAM 2
 
 /**
  * No chunk is complete: push more bytes.
@@ -292,6 +354,12 @@
 #define NEN_DEFAULT_SESSION_TTL_MS 3600000
 
 /**
+ * How much longer than [`NonceClaim::until_ms`] a store that goes by a clock of its own must remember a nonce, in
+ * milliseconds: if its clock is ahead of the servers', it would forget one that is still in the window.
+ */
+#define NEN_REMOTE_CLOCK_SLACK_MS 30000
+
+/**
  * Most bytes of one chunk's plaintext that a reader takes unless told otherwise: 8 MiB.
  */
 #define NEN_DEFAULT_MAX_CHUNK ((8 * 1024) * 1024)
@@ -317,6 +385,13 @@ typedef struct nen_client nen_client;
  * The settings of a client to come. One thread at a time.
  */
 typedef struct nen_client_options nen_client_options;
+
+/**
+ * A request to a session endpoint, of which nen_server_respond() is the whole with a store of the library's. One thread
+ * at a time. If the store fails, or a function returns an error, the call is over: free it and send
+ * nen_error_answer(), of 9001 for the store.
+ */
+typedef struct nen_endpoint_call nen_endpoint_call;
 
 /**
  * An admitted request and the answer to come. Any number of threads may use it at once.
@@ -475,6 +550,65 @@ typedef struct {
   char signature[NEN_SIGNATURE_TEXT_SIZE];
 } nen_signed_headers;
 
+/**
+ * A store of the caller's own, for nen_store_custom_new(). All functions but `destroy` return NEN_OK or anything else,
+ * which the client sees as 9001: a store that is out of reach must never say that a session is not there. They
+ * are called on the threads that call the library, several at once, while it holds no lock; they must not throw or
+ * jump out. A session that is handed in is lent: nen_session_clone() keeps it, nen_session_to_record() writes it down.
+ * Ids are session ids as text, terminated, of `id_len` bytes.
+ *
+ * What each wrong answer costs:
+ *
+ * - `get` that returns a session after its end, or after `remove`: a terminated client is still let in.
+ * - `get` that returns none for a live session: its client shakes hands again, needlessly.
+ * - `claim_nonce` that says NEN_CLAIM_FRESH twice for one nonce, for example because it looks it up and then writes it: a
+ *   recorded request is accepted a second time.
+ */
+typedef struct {
+  /**
+   * sizeof(nen_store_vtable), by which later versions know which members there are.
+   */
+  size_t size;
+  /**
+   * Sets `out_session`, which is NULL before, to the live session with this id, which the library then frees; or
+   * leaves it, if there is none.
+   */
+  int32_t (*get)(void *ctx, const char *id, size_t id_len, uint64_t now_ms, nen_session **out_session);
+  /**
+   * Keeps a session until nen_session_expires_ms().
+   */
+  int32_t (*set)(void *ctx, const nen_session *session, uint64_t now_ms);
+  /**
+   * Removes a session; one that is not there is no error.
+   */
+  int32_t (*remove)(void *ctx, const char *id, size_t id_len);
+  /**
+   * Takes a nonce of NEN_NONCE_SIZE bytes if nobody had, in one atomic step, and remembers it until `until_ms`,
+   * inclusive, in Unix milliseconds. Sets `out_claim` to one of NEN_CLAIM_*.
+   */
+  int32_t (*claim_nonce)(void *ctx,
+                         const char *id,
+                         size_t id_len,
+                         const uint8_t *nonce,
+                         size_t nonce_len,
+                         uint64_t until_ms,
+                         uint64_t now_ms,
+                         int32_t *out_claim);
+  /**
+   * Keeps `session` in place of the one with the id `old_id`, for a rotation; if that fails, the old one stays. NULL
+   * takes `set` and then `remove`.
+   */
+  int32_t (*replace)(void *ctx,
+                     const char *old_id,
+                     size_t old_id_len,
+                     const nen_session *session,
+                     uint64_t now_ms);
+  /**
+   * Called once, when the store is freed and no call is under way; NULL if there is nothing to do.
+   */
+  void (*destroy)(void *ctx);
+} nen_store_vtable;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -582,6 +716,26 @@ size_t nen_default_max_chunk(void);
 uint64_t nen_default_session_ttl_ms(void);
 
 /**
+ * NEN_RECORD_KEY_SIZE, as the library has it.
+ */
+size_t nen_record_key_size(void);
+
+/**
+ * NEN_NONCE_KEY_SIZE, as the library has it.
+ */
+size_t nen_nonce_key_size(void);
+
+/**
+ * NEN_REMOTE_CLOCK_SLACK_MS, as the library has it.
+ */
+uint64_t nen_remote_clock_slack_ms(void);
+
+/**
+ * The name of the protocol and its version.
+ */
+const char *nen_protocol(void);
+
+/**
  * The name of the header that names the session, on every request.
  */
 const char *nen_session_header(void);
@@ -671,6 +825,29 @@ NEN_MUST_USE
 int32_t nen_request_headers_pick(const nen_header *all,
                                  size_t count,
                                  nen_request_headers *out);
+
+/**
+ * The name, in lower case, of a header of a sealed request that the application must not see; NULL past the end of the
+ * list. They speak of the sealed body, or would have the answer be negotiated, cut or revalidated. Content-Type and
+ * Content-Length are set anew from what was opened.
+ */
+const char *nen_hidden_request_header(size_t index);
+
+/**
+ * The name, in lower case, of a header of an application's answer that must not travel; NULL past the end of the list.
+ * They speak of the plain body, let the answer be cached, or are the sealed answer's own. Send `Cache-Control: no-store`.
+ */
+const char *nen_hidden_answer_header(size_t index);
+
+/**
+ * The name of a header that the answer of a sealed stream carries beside its nonce; NULL past the end of the list.
+ */
+const char *nen_stream_header_name(size_t index);
+
+/**
+ * The value of the header of nen_stream_header_name(); NULL past the end of the list.
+ */
+const char *nen_stream_header_value(size_t index);
 
 /**
  * Draws a new key pair.
@@ -837,6 +1014,13 @@ int32_t nen_session_verify(const nen_session *session,
                            size_t nonce_len,
                            const uint8_t *signature,
                            size_t signature_len);
+
+/**
+ * Another hold on the same session, to be freed on its own.
+ *
+ * Errors: NEN_ERR_NULL.
+ */
+NEN_MUST_USE int32_t nen_session_clone(const nen_session *session, nen_session **out);
 
 /**
  * Frees this hold on a session. NULL is accepted.
@@ -1103,6 +1287,17 @@ int32_t nen_store_memory_new(size_t max_sessions,
                              nen_store **out);
 
 /**
+ * A store of the caller's own. `vtable` is copied; `ctx` is handed to each of its functions as it is. Only if this
+ * function succeeds will the store call `destroy`.
+ *
+ * Errors: NEN_ERR_NULL, also for a member that is required; NEN_ERR_LENGTH if `size` is not that of a vtable.
+ */
+NEN_MUST_USE
+int32_t nen_store_custom_new(const nen_store_vtable *vtable,
+                             void *ctx,
+                             nen_store **out);
+
+/**
  * The live session with this id, to be freed; NULL if there is none.
  *
  * Errors: NEN_ERR_NULL; NEN_ERR_VALUE if `id` is no session id; 9001.
@@ -1148,7 +1343,7 @@ int32_t nen_store_claim_nonce(const nen_store *store,
  * Removes every session that has ended and every nonce that can be forgotten. The store does so by itself as it is
  * used; a server that falls silent may call it from a timer.
  *
- * Errors: NEN_ERR_NULL.
+ * Errors: NEN_ERR_NULL; NEN_ERR_VALUE for a store of the caller's own.
  */
 NEN_MUST_USE
 int32_t nen_store_sweep(const nen_store *store,
@@ -1157,14 +1352,43 @@ int32_t nen_store_sweep(const nen_store *store,
 /**
  * How many sessions and nonces are kept, among them those that have ended and were not swept yet.
  *
- * Errors: NEN_ERR_NULL.
+ * Errors: NEN_ERR_NULL; NEN_ERR_VALUE for a store of the caller's own.
  */
 NEN_MUST_USE int32_t nen_store_count(const nen_store *store, size_t *out_sessions, size_t *out_nonces);
 
 /**
- * Frees a store and what it keeps. NULL is accepted.
+ * Frees a store and what it keeps; a store of the caller's own is destroyed. NULL is accepted.
  */
 void nen_store_free(nen_store *store);
+
+/**
+ * The key under which a store that is shared (Redis, for example) keeps a session's record, in whichever language,
+ * terminated: "nen:session:<id>". The record is that of nen_session_to_record(); it expires with the session.
+ * `out_size` is the room at `out`, at least NEN_RECORD_KEY_SIZE bytes.
+ *
+ * Errors: NEN_ERR_NULL, NEN_ERR_LENGTH; NEN_ERR_VALUE if `id` is no session id.
+ */
+NEN_MUST_USE
+int32_t nen_record_key(const char *id,
+                       size_t id_len,
+                       char *out,
+                       size_t out_size);
+
+/**
+ * The key under which such a store remembers a used nonce, terminated: "nen:session:<id>:n:<base64 of the nonce>". It is
+ * set only if it is not there (Redis: SET key token NX PXAT ms), and must be kept until NEN_REMOTE_CLOCK_SLACK_MS
+ * after the end that the claim names, since the store goes by a clock of its own. A token drawn for each claim tells a
+ * command that was sent twice from a replay. `out_size` is the room at `out`, at least NEN_NONCE_KEY_SIZE bytes.
+ *
+ * Errors: NEN_ERR_NULL, NEN_ERR_LENGTH; NEN_ERR_VALUE if `id` is no session id.
+ */
+NEN_MUST_USE
+int32_t nen_nonce_key(const char *id,
+                      size_t id_len,
+                      const uint8_t *nonce,
+                      size_t nonce_len,
+                      char *out,
+                      size_t out_size);
 
 /**
  * Options with their defaults, which the setters name.
@@ -1404,6 +1628,107 @@ int32_t nen_verified_admit(nen_verified *verified,
 void nen_verified_free(nen_verified *verified);
 
 /**
+ * Begins to answer a session endpoint. The inputs are those of nen_server_respond() and are copied.
+ *
+ * Errors, to be answered by nen_error_answer(): NEN_ERR_NULL, NEN_ERR_VALUE; 1001, 1002, 2002, 2003, 3004, 6001, 6002.
+ */
+NEN_MUST_USE
+int32_t nen_endpoint_call_new(const nen_server *server,
+                              int32_t route,
+                              const nen_request_headers *headers,
+                              const char *method,
+                              size_t method_len,
+                              const char *target,
+                              size_t target_len,
+                              const uint8_t *body,
+                              size_t body_len,
+                              uint64_t now_ms,
+                              nen_endpoint_call **out);
+
+/**
+ * What is to be done next: `out_step` becomes one of NEN_STEP_*.
+ *
+ * Errors: NEN_ERR_NULL, NEN_ERR_USED_UP, NEN_ERR_BUSY; 9000 after a failure.
+ */
+NEN_MUST_USE int32_t nen_endpoint_call_step(nen_endpoint_call *call, int32_t *out_step);
+
+/**
+ * The id of the session that the step is about, terminated: to load, to claim under, to replace, to remove. `out_size`
+ * is the room at `out`, at least NEN_SESSION_ID_SIZE bytes.
+ *
+ * Errors: NEN_ERR_NULL, NEN_ERR_LENGTH, NEN_ERR_USED_UP, NEN_ERR_BUSY; NEN_ERR_STEP at NEN_STEP_SET and _ANSWER; 9000
+ * after a failure.
+ */
+NEN_MUST_USE
+int32_t nen_endpoint_call_session_id(nen_endpoint_call *call,
+                                     char *out,
+                                     size_t out_size);
+
+/**
+ * The session to keep, to be freed.
+ *
+ * Errors: NEN_ERR_NULL, NEN_ERR_USED_UP, NEN_ERR_BUSY; NEN_ERR_STEP unless at NEN_STEP_SET or _REPLACE; 9000 after a
+ * failure.
+ */
+NEN_MUST_USE
+int32_t nen_endpoint_call_session(nen_endpoint_call *call,
+                                  nen_session **out);
+
+/**
+ * What to claim: as nen_verified_claim().
+ *
+ * Errors: NEN_ERR_NULL, NEN_ERR_LENGTH, NEN_ERR_USED_UP, NEN_ERR_BUSY; NEN_ERR_STEP unless at NEN_STEP_CLAIM; 9000 after
+ * a failure.
+ */
+NEN_MUST_USE
+int32_t nen_endpoint_call_claim(nen_endpoint_call *call,
+                                uint8_t *out_nonce,
+                                size_t out_nonce_size,
+                                uint64_t *out_until_ms);
+
+/**
+ * Goes on from NEN_STEP_GET: `session` is what the store holds; NULL for nothing.
+ *
+ * Errors, to be answered by nen_error_answer(): NEN_ERR_NULL, NEN_ERR_USED_UP, NEN_ERR_BUSY, NEN_ERR_STEP; 1001, 1002,
+ * 2002, 3001, 3002, 3003, 3004, 3005, 6001, 6002; 9001 if it is another session; 9000 after a failure.
+ */
+NEN_MUST_USE
+int32_t nen_endpoint_call_got(nen_endpoint_call *call,
+                              const nen_session *session);
+
+/**
+ * Goes on from NEN_STEP_CLAIM: `claim`, one of NEN_CLAIM_*, is what the store said.
+ *
+ * Errors, to be answered by nen_error_answer(): NEN_ERR_NULL, NEN_ERR_VALUE, NEN_ERR_USED_UP, NEN_ERR_BUSY, NEN_ERR_STEP;
+ * 1001, 1002, 3004, 5001, 5002, 6001, 6002; 9000 after a failure.
+ */
+NEN_MUST_USE
+int32_t nen_endpoint_call_claimed(nen_endpoint_call *call,
+                                  int32_t claim);
+
+/**
+ * Goes on from NEN_STEP_SET, _REPLACE or _REMOVE, which the store has done.
+ *
+ * Errors: NEN_ERR_NULL, NEN_ERR_USED_UP, NEN_ERR_BUSY, NEN_ERR_STEP; 9000 after a failure.
+ */
+NEN_MUST_USE int32_t nen_endpoint_call_stored(nen_endpoint_call *call);
+
+/**
+ * What to send: as the outputs of nen_server_respond(). Uses the call up.
+ *
+ * Errors: NEN_ERR_NULL, NEN_ERR_USED_UP, NEN_ERR_BUSY; NEN_ERR_STEP unless at NEN_STEP_ANSWER; 9000 after a failure.
+ */
+NEN_MUST_USE
+int32_t nen_endpoint_call_answer(nen_endpoint_call *call,
+                                 uint16_t *out_status,
+                                 nen_buffer *out_body);
+
+/**
+ * Frees an endpoint call. NULL is accepted.
+ */
+void nen_endpoint_call_free(nen_endpoint_call *call);
+
+/**
  * Takes the body of a handshake or a rotation and makes a session of it. The caller stores the session first, then
  * sends `out_answer`, application/json, with status 200. The answer holds a key.
  *
@@ -1459,8 +1784,47 @@ int32_t nen_exchange_seal(const nen_exchange *exchange,
                           nen_buffer *out_body);
 
 /**
- * Starts a sealed stream as the answer. It outlives the exchange. Send it with the headers Content-Type: text/event-stream,
- * Cache-Control: no-cache, X-Accel-Buffering: no, and the nonce under the name of nen_stream_nonce_header().
+ * How an application's answer is to be sealed, by its status and its headers Content-Type, Content-Encoding and
+ * Content-Length (each NULL if absent): `out_form` becomes one of NEN_FORM_*. JSON, nothing at all, and the text of a
+ * redirect or refusal (3xx, 4xx) are sealed whole; anything else with a status of 2xx is a stream.
+ *
+ * Errors, to be answered by nen_error_answer(): NEN_ERR_NULL; 9000 for what cannot be sealed: 304, a compressed body, a
+ * server error that is not JSON.
+ */
+NEN_MUST_USE
+int32_t nen_answer_form(uint16_t status,
+                        const char *content_type,
+                        size_t content_type_len,
+                        const char *content_encoding,
+                        size_t content_encoding_len,
+                        const char *content_length,
+                        size_t content_length_len,
+                        int32_t *out_form);
+
+/**
+ * Seals an application's whole answer in the form that nen_answer_form() told, NEN_FORM_JSON or _TEXT; else as
+ * nen_exchange_seal().
+ *
+ * Errors: NEN_ERR_NULL, NEN_ERR_VALUE; 4002; 9000 for a status that cannot carry a body (1xx, 304) or is none.
+ */
+NEN_MUST_USE
+int32_t nen_exchange_seal_as(const nen_exchange *exchange,
+                             int32_t form,
+                             uint16_t status,
+                             const uint8_t *body,
+                             size_t body_len,
+                             uint16_t *out_status,
+                             nen_buffer *out_body);
+
+/**
+ * Bytes of the sealed answer to `json_len` bytes of JSON: the Content-Length of an answer to HEAD, of which the
+ * application says only how long its body would be.
+ */
+size_t nen_sealed_answer_size(size_t json_len);
+
+/**
+ * Starts a sealed stream as the answer. It outlives the exchange. Send it with the headers of nen_stream_header_name() and with
+ * the nonce under the name of nen_stream_nonce_header().
  *
  * Errors: NEN_ERR_NULL; 4002.
  */

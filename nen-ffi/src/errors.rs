@@ -146,7 +146,7 @@ mod tests {
             assert_eq!(text(nen_error_hint(number)), code.hint());
         }
         assert_eq!((nen_error_at(Code::ALL.len()), nen_error_at(usize::MAX)), (0, 0));
-        for unknown in [0, 1, 3000, -9, i32::MIN, i32::MAX] {
+        for unknown in [0, 1, 3000, -10, i32::MIN, i32::MAX] {
             assert!(nen_error_name(unknown).is_null() && nen_error_code(unknown).is_null());
             assert_eq!(nen_error_http_status(unknown), 0);
         }

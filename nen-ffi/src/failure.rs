@@ -27,6 +27,8 @@ pub const NEN_ERR_OPTION: i32 = -6;
 pub const NEN_ERR_VALUE: i32 = -7;
 /// A defect of the library was caught, in this call or in an earlier one on the same handle. Please report it.
 pub const NEN_ERR_PANIC: i32 = -8;
+/// The call is not at the step that the function belongs to. Nothing was done.
+pub const NEN_ERR_STEP: i32 = -9;
 
 /// A mistake of the caller's, or a panic of ours: what is no failure of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +41,11 @@ pub(crate) enum Misuse {
     Option,
     Value,
     Panic,
+    Step,
 }
 
 impl Misuse {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Null,
         Self::Utf8,
         Self::Length,
@@ -51,6 +54,7 @@ impl Misuse {
         Self::Option,
         Self::Value,
         Self::Panic,
+        Self::Step,
     ];
 
     /// Number, symbolic name, and what was wrong.
@@ -66,6 +70,7 @@ impl Misuse {
             Self::Option => (NEN_ERR_OPTION, "NEN_ERR_OPTION", "An option has a value that cannot be."),
             Self::Value => (NEN_ERR_VALUE, "NEN_ERR_VALUE", "A value is not one that the function takes."),
             Self::Panic => (NEN_ERR_PANIC, "NEN_ERR_PANIC", "A defect of the library was caught."),
+            Self::Step => (NEN_ERR_STEP, "NEN_ERR_STEP", "The call is not at the step of this function."),
         }
     }
 }

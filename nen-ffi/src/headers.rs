@@ -1,12 +1,19 @@
 //! The protocol's headers: as a server receives them, and as a client sends them.
 
-use std::{ffi::c_char, slice};
+use std::{
+    ffi::{CString, c_char},
+    ptr, slice,
+    sync::LazyLock,
+};
 
-use nen::{Code, Error, NONCE_SIZE, RequestHeaders, SIGNATURE_SIZE, SessionId, SignedHeaders};
+use nen::{
+    Code, Error, HIDDEN_ANSWER_HEADERS, HIDDEN_REQUEST_HEADERS, NONCE_SIZE, RequestHeaders, SIGNATURE_SIZE,
+    STREAM_HEADERS, SessionId, SignedHeaders,
+};
 
 use crate::{
     argument::{Out, bytes, optional},
-    failure::{Misuse, Result, guard},
+    failure::{Misuse, Result, caught, guard},
 };
 
 /// Room for a session id as text, with its NUL, in bytes.
@@ -105,6 +112,47 @@ pub unsafe extern "C" fn nen_request_headers_pick(
     })
 }
 
+static HIDDEN_REQUEST: LazyLock<Vec<CString>> = LazyLock::new(|| texts(&HIDDEN_REQUEST_HEADERS));
+static HIDDEN_ANSWER: LazyLock<Vec<CString>> = LazyLock::new(|| texts(&HIDDEN_ANSWER_HEADERS));
+static STREAM_NAMES: LazyLock<Vec<CString>> = LazyLock::new(|| texts(&STREAM_HEADERS.map(|(name, _)| name)));
+static STREAM_VALUES: LazyLock<Vec<CString>> =
+    LazyLock::new(|| texts(&STREAM_HEADERS.map(|(_, value)| value)));
+
+fn texts(list: &[&str]) -> Vec<CString> {
+    list.iter().map(|&text| CString::new(text).unwrap_or_default()).collect()
+}
+
+fn text_at(list: &'static LazyLock<Vec<CString>>, index: usize) -> *const c_char {
+    caught(|| list.get(index).map(|text| text.as_ptr())).flatten().unwrap_or(ptr::null())
+}
+
+/// The name, in lower case, of a header of a sealed request that the application must not see; NULL past the end of the
+/// list. They speak of the sealed body, or would have the answer be negotiated, cut or revalidated. Content-Type and
+/// Content-Length are set anew from what was opened.
+#[unsafe(no_mangle)]
+pub extern "C" fn nen_hidden_request_header(index: usize) -> *const c_char {
+    text_at(&HIDDEN_REQUEST, index)
+}
+
+/// The name, in lower case, of a header of an application's answer that must not travel; NULL past the end of the list.
+/// They speak of the plain body, let the answer be cached, or are the sealed answer's own. Send `Cache-Control: no-store`.
+#[unsafe(no_mangle)]
+pub extern "C" fn nen_hidden_answer_header(index: usize) -> *const c_char {
+    text_at(&HIDDEN_ANSWER, index)
+}
+
+/// The name of a header that the answer of a sealed stream carries beside its nonce; NULL past the end of the list.
+#[unsafe(no_mangle)]
+pub extern "C" fn nen_stream_header_name(index: usize) -> *const c_char {
+    text_at(&STREAM_NAMES, index)
+}
+
+/// The value of the header of nen_stream_header_name(); NULL past the end of the list.
+#[unsafe(no_mangle)]
+pub extern "C" fn nen_stream_header_value(index: usize) -> *const c_char {
+    text_at(&STREAM_VALUES, index)
+}
+
 impl nen_str {
     /// # Safety
     /// As [`bytes`].
@@ -123,7 +171,7 @@ impl nen_str {
     const fn lend(text: Option<&[u8]>) -> Self {
         match text {
             Some(text) => Self { data: text.as_ptr().cast(), len: text.len() },
-            None => Self { data: std::ptr::null(), len: 0 },
+            None => Self { data: ptr::null(), len: 0 },
         }
     }
 }

@@ -35,6 +35,8 @@ pub mod client;
 
 pub mod call;
 
+pub mod custom_store;
+
 pub mod store;
 
 pub mod server;
@@ -60,6 +62,7 @@ const _: () = {
     any_thread::<server::nen_server>();
     any_thread::<steps::nen_request>();
     any_thread::<steps::nen_verified>();
+    any_thread::<steps::nen_endpoint_call>();
     any_thread::<exchange::nen_exchange>();
     any_thread::<stream::nen_stream_sealer>();
     any_thread::<stream::nen_stream_opener>();

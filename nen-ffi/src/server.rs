@@ -1,6 +1,6 @@
 //! The server: its options, the session endpoints, and the check of a request in one call.
 
-use std::{collections::HashSet, ffi::c_char};
+use std::{collections::HashSet, ffi::c_char, sync::Arc};
 
 use nen::{Endpoint, IdentityKey, IdentityPolicy, Route, Server, ServerOptions};
 
@@ -192,7 +192,7 @@ pub extern "C" fn nen_server_options_free(options: Option<Box<nen_server_options
 
 /// A server's policy and what it does with requests. It holds no session: those are in a nen_store. Any number of
 /// threads may use it at once.
-pub struct nen_server(pub(crate) Server);
+pub struct nen_server(pub(crate) Arc<Server>);
 
 /// A server. `options` NULL takes the defaults; they are copied.
 ///
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn nen_server_new(
             Some(options) => options.0.lock()?.clone(),
             None => ServerOptions::default(),
         };
-        out.give(nen_server(Server::new(options)?));
+        out.give(nen_server(Arc::new(Server::new(options)?)));
         Ok(())
     })
 }
@@ -328,7 +328,7 @@ pub extern "C" fn nen_server_free(server: Option<Box<nen_server>>) {
     release(server);
 }
 
-fn endpoint(route: i32) -> Result<Endpoint> {
+pub(crate) fn endpoint(route: i32) -> Result<Endpoint> {
     match route {
         NEN_ROUTE_HANDSHAKE => Ok(Endpoint::Handshake),
         NEN_ROUTE_ROTATE => Ok(Endpoint::Rotate),

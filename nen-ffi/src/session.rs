@@ -242,6 +242,23 @@ pub unsafe extern "C" fn nen_session_verify(
     })
 }
 
+/// Another hold on the same session, to be freed on its own.
+///
+/// Errors: NEN_ERR_NULL.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn nen_session_clone(
+    session: Option<&nen_session>,
+    out: *mut Option<Box<nen_session>>,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the conventions of the header.
+        let (session, out) = unsafe { (required(session)?, Out::new(out)?) };
+        out.give(nen_session(Arc::clone(&session.0)));
+        Ok(())
+    })
+}
+
 /// Frees this hold on a session. NULL is accepted.
 #[unsafe(no_mangle)]
 pub extern "C" fn nen_session_free(session: Option<Box<nen_session>>) {

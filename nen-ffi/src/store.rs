@@ -1,12 +1,14 @@
 //! Where a server keeps its sessions.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
-use nen::{Claim, MemoryLimits, MemoryStore, NonceClaim, Store};
+use nen::{Claim, MemoryLimits, MemoryStore, NONCE_SIZE, NonceClaim, SessionId, Store};
 
 use crate::{
-    argument::{Out, nonce as read_nonce, required},
+    argument::{Out, Room, nonce as read_nonce, required},
+    custom_store::{CustomStore, nen_store_vtable, read_vtable},
     failure::{Misuse, Result, guard, release},
+    headers::terminated,
     session::{nen_session, session_id},
 };
 
@@ -18,11 +20,26 @@ pub const NEN_CLAIM_REPLAY: i32 = 1;
 pub const NEN_CLAIM_FULL: i32 = 2;
 
 /// Sessions and used nonces. Any number of threads may use it at once, and any number of servers.
-pub struct nen_store(MemoryStore);
+pub struct nen_store(Kind);
+
+enum Kind {
+    Memory(Box<MemoryStore>),
+    Custom(CustomStore),
+}
 
 impl nen_store {
     pub(crate) fn get(&self) -> &dyn Store {
-        &self.0
+        match &self.0 {
+            Kind::Memory(store) => store.as_ref(),
+            Kind::Custom(store) => store,
+        }
+    }
+
+    fn memory(&self) -> Result<&MemoryStore> {
+        match &self.0 {
+            Kind::Memory(store) => Ok(store),
+            Kind::Custom(_) => Err(Misuse::Value.into()),
+        }
     }
 }
 
@@ -49,7 +66,26 @@ pub unsafe extern "C" fn nen_store_memory_new(
             max_nonces: or(max_nonces, defaults.max_nonces),
             max_nonces_per_session: or(max_nonces_per_session, defaults.max_nonces_per_session),
         };
-        out.give(nen_store(MemoryStore::new(limits)));
+        out.give(nen_store(Kind::Memory(Box::new(MemoryStore::new(limits)))));
+        Ok(())
+    })
+}
+
+/// A store of the caller's own. `vtable` is copied; `ctx` is handed to each of its functions as it is. Only if this
+/// function succeeds will the store call `destroy`.
+///
+/// Errors: NEN_ERR_NULL, also for a member that is required; NEN_ERR_LENGTH if `size` is not that of a vtable.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn nen_store_custom_new(
+    vtable: *const nen_store_vtable,
+    ctx: *mut c_void,
+    out: *mut Option<Box<nen_store>>,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the conventions of the header.
+        let (vtable, out) = unsafe { (read_vtable(vtable)?, Out::new(out)?) };
+        out.give(nen_store(Kind::Custom(CustomStore::new(vtable, ctx)?)));
         Ok(())
     })
 }
@@ -141,19 +177,19 @@ pub unsafe extern "C" fn nen_store_claim_nonce(
 /// Removes every session that has ended and every nonce that can be forgotten. The store does so by itself as it is
 /// used; a server that falls silent may call it from a timer.
 ///
-/// Errors: NEN_ERR_NULL.
+/// Errors: NEN_ERR_NULL; NEN_ERR_VALUE for a store of the caller's own.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn nen_store_sweep(store: Option<&nen_store>, now_ms: u64) -> i32 {
     guard(|| {
-        required(store)?.0.sweep(now_ms);
+        required(store)?.memory()?.sweep(now_ms);
         Ok(())
     })
 }
 
 /// How many sessions and nonces are kept, among them those that have ended and were not swept yet.
 ///
-/// Errors: NEN_ERR_NULL.
+/// Errors: NEN_ERR_NULL; NEN_ERR_VALUE for a store of the caller's own.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_store_count(
@@ -165,16 +201,78 @@ pub unsafe extern "C" fn nen_store_count(
         // SAFETY: the conventions of the header.
         let (store, out_sessions, out_nonces) =
             unsafe { (required(store)?, Out::new(out_sessions)?, Out::new(out_nonces)?) };
-        out_sessions.write(store.0.len());
-        out_nonces.write(store.0.nonces());
+        let memory = store.memory()?;
+        out_sessions.write(memory.len());
+        out_nonces.write(memory.nonces());
         Ok(())
     })
 }
 
-/// Frees a store and what it keeps. NULL is accepted.
+/// Frees a store and what it keeps; a store of the caller's own is destroyed. NULL is accepted.
 #[unsafe(no_mangle)]
 pub extern "C" fn nen_store_free(store: Option<Box<nen_store>>) {
     release(store);
+}
+
+/// Room for the key of a session's record in a shared store, with its NUL, in bytes.
+pub const NEN_RECORD_KEY_SIZE: usize = 49;
+/// Room for the key of a used nonce in a shared store, with its NUL, in bytes.
+pub const NEN_NONCE_KEY_SIZE: usize = 68;
+
+// cbindgen cannot write these.
+const _: () = assert!(NEN_RECORD_KEY_SIZE == "nen:session:".len() + SessionId::TEXT_SIZE + 1);
+const _: () = assert!(NEN_NONCE_KEY_SIZE == NEN_RECORD_KEY_SIZE + ":n:".len() + NONCE_SIZE.div_ceil(3) * 4);
+
+/// The key under which a store that is shared (Redis, for example) keeps a session's record, in whichever language,
+/// terminated: "nen:session:<id>". The record is that of nen_session_to_record(); it expires with the session.
+/// `out_size` is the room at `out`, at least NEN_RECORD_KEY_SIZE bytes.
+///
+/// Errors: NEN_ERR_NULL, NEN_ERR_LENGTH; NEN_ERR_VALUE if `id` is no session id.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn nen_record_key(
+    id: *const c_char,
+    id_len: usize,
+    out: *mut c_char,
+    out_size: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the conventions of the header.
+        let (id, out) =
+            unsafe { (session_id(id, id_len)?, Room::<NEN_RECORD_KEY_SIZE>::new(out.cast(), out_size)?) };
+        out.write(terminated(&id.record_key())?);
+        Ok(())
+    })
+}
+
+/// The key under which such a store remembers a used nonce, terminated: "nen:session:<id>:n:<base64 of the nonce>". It is
+/// set only if it is not there (Redis: SET key token NX PXAT ms), and must be kept until NEN_REMOTE_CLOCK_SLACK_MS
+/// after the end that the claim names, since the store goes by a clock of its own. A token drawn for each claim tells a
+/// command that was sent twice from a replay. `out_size` is the room at `out`, at least NEN_NONCE_KEY_SIZE bytes.
+///
+/// Errors: NEN_ERR_NULL, NEN_ERR_LENGTH; NEN_ERR_VALUE if `id` is no session id.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn nen_nonce_key(
+    id: *const c_char,
+    id_len: usize,
+    nonce: *const u8,
+    nonce_len: usize,
+    out: *mut c_char,
+    out_size: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the conventions of the header.
+        let (session, nonce, out) = unsafe {
+            (
+                session_id(id, id_len)?,
+                read_nonce(nonce, nonce_len)?,
+                Room::<NEN_NONCE_KEY_SIZE>::new(out.cast(), out_size)?,
+            )
+        };
+        out.write(terminated(&NonceClaim { session, nonce, until_ms: 0 }.key())?);
+        Ok(())
+    })
 }
 
 /// What a claim came to, as C says it.

@@ -5,13 +5,14 @@ use std::ffi::c_char;
 use nen::{
     DEFAULT_MAX_CHUNK, DEFAULT_SESSION_TTL_MS, HMAC_KEY_SIZE, IDENTITY_PKCS8_SIZE, IDENTITY_PUBLIC_KEY_SIZE,
     IDENTITY_SIGNATURE_SIZE, KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE, MAX_HANDSHAKE_BODY, NONCE_HEADER,
-    NONCE_SIZE, SESSION_HEADER, SHARED_SECRET_SIZE, SIGNATURE_HEADER, SIGNATURE_SIZE, STREAM_NONCE_HEADER,
-    TAG_SIZE, TIMESTAMP_HEADER,
+    NONCE_SIZE, PROTOCOL, REMOTE_CLOCK_SLACK_MS, SESSION_HEADER, SHARED_SECRET_SIZE, SIGNATURE_HEADER,
+    SIGNATURE_SIZE, STREAM_NONCE_HEADER, TAG_SIZE, TIMESTAMP_HEADER,
 };
 
 use crate::{
     abi_version::NEN_ABI_VERSION,
     headers::{NEN_NONCE_TEXT_SIZE, NEN_SESSION_ID_SIZE, NEN_SIGNATURE_TEXT_SIZE, NEN_TIMESTAMP_SIZE},
+    store::{NEN_NONCE_KEY_SIZE, NEN_RECORD_KEY_SIZE},
 };
 
 /// `text` and a NUL, made at compile time.
@@ -140,6 +141,30 @@ pub extern "C" fn nen_default_max_chunk() -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn nen_default_session_ttl_ms() -> u64 {
     DEFAULT_SESSION_TTL_MS
+}
+
+/// NEN_RECORD_KEY_SIZE, as the library has it.
+#[unsafe(no_mangle)]
+pub extern "C" fn nen_record_key_size() -> usize {
+    NEN_RECORD_KEY_SIZE
+}
+
+/// NEN_NONCE_KEY_SIZE, as the library has it.
+#[unsafe(no_mangle)]
+pub extern "C" fn nen_nonce_key_size() -> usize {
+    NEN_NONCE_KEY_SIZE
+}
+
+/// NEN_REMOTE_CLOCK_SLACK_MS, as the library has it.
+#[unsafe(no_mangle)]
+pub extern "C" fn nen_remote_clock_slack_ms() -> u64 {
+    REMOTE_CLOCK_SLACK_MS
+}
+
+/// The name of the protocol and its version.
+#[unsafe(no_mangle)]
+pub extern "C" fn nen_protocol() -> *const c_char {
+    c_text!(PROTOCOL)
 }
 
 /// The name of the header that names the session, on every request.

@@ -39,7 +39,7 @@ pub enum Route {
 
 impl Server {
     /// Tells the session endpoints, which stand under the option `prefix`, from the application's own paths. `target` is
-    /// as for [`Request::read`].
+    /// as for [`Request::read`](super::Request::read).
     pub fn route(&self, method: &str, target: &str) -> Route {
         let below = pathname(target).and_then(|path| path.strip_prefix(self.options.prefix.as_str()));
         let Some(action) = below.and_then(|rest| rest.strip_prefix('/')) else { return Route::Application };
@@ -68,7 +68,7 @@ impl Server {
     }
 
     /// Answers a session endpoint, failures included, with a synchronous store. `target` and headers are as for
-    /// [`Request::read`].
+    /// [`Request::read`](super::Request::read).
     #[allow(clippy::too_many_arguments)] // each is a part of one HTTP request
     pub fn respond(
         &self,
