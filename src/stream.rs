@@ -92,6 +92,7 @@ pub struct StreamOpener {
     session: Arc<Session>,
     nonces: ChunkNonces,
     frames: FrameReader,
+    max_chunk: usize,
     opened: VecDeque<Plaintext>,
     state: State,
 }
@@ -110,12 +111,14 @@ impl StreamOpener {
         let missing = |detail| Error::new(Code::StreamMissingNonceHeader, detail);
         let text = nonce_header.ok_or(missing("no X-Nen-Stream-Nonce header"))?;
         let base = parse_nonce(text).ok_or(missing("X-Nen-Stream-Nonce is not the base64 of 12 bytes"))?;
-        let limit =
-            base64::encoded_len(max_chunk.saturating_add(TAG_SIZE).min(usize::MAX / 4)) + FRAME_START.len();
+        // The end mark is no chunk: it comes through however small they must be.
+        let longest = max_chunk.max(SENTINEL.len()).saturating_add(TAG_SIZE).min(usize::MAX / 4);
+        let limit = base64::encoded_len(longest) + FRAME_START.len();
         Ok(Self {
             session,
             nonces: ChunkNonces { base, next: 0 },
             frames: FrameReader::new(limit),
+            max_chunk,
             opened: VecDeque::new(),
             state: State::Open,
         })
@@ -129,7 +132,7 @@ impl StreamOpener {
     /// Takes in bytes as the transport delivers them. What they complete is then returned by
     /// [`StreamOpener::next_chunk`], chunks first and a failure after them. Bytes past the end mark are not read.
     pub fn push(&mut self, bytes: &[u8]) {
-        let Self { session, nonces, frames, opened, state } = self;
+        let Self { session, nonces, frames, max_chunk, opened, state } = self;
         if !matches!(state, State::Open) {
             return;
         }
@@ -141,6 +144,11 @@ impl StreamOpener {
             let chunk = open_text(&session.encryption, &nonces.advance().ok_or(exhausted)?, frame)?;
             if *chunk == SENTINEL {
                 *state = State::Finished;
+            } else if chunk.len() > *max_chunk {
+                return Err(Error::new(
+                    Code::WireInvalidPayloadFormat,
+                    "a stream chunk is over the size limit",
+                ));
             } else {
                 opened.push_back(chunk);
             }
@@ -188,9 +196,13 @@ mod tests {
     use crate::session::test::session;
 
     fn pair() -> (StreamSealer, StreamOpener) {
+        pair_with(1000)
+    }
+
+    fn pair_with(max_chunk: usize) -> (StreamSealer, StreamOpener) {
         let session = Arc::new(session(u64::MAX));
         let sealer = StreamSealer::new(Arc::clone(&session)).unwrap();
-        let opener = StreamOpener::new(session, Some(sealer.nonce_header().as_bytes()), 1000).unwrap();
+        let opener = StreamOpener::new(session, Some(sealer.nonce_header().as_bytes()), max_chunk).unwrap();
         (sealer, opener)
     }
 
@@ -279,6 +291,21 @@ mod tests {
                 );
             }
             assert!(opener.end().is_err() && !opener.is_finished());
+        }
+    }
+
+    #[test]
+    fn a_chunk_may_be_as_long_as_the_limit_and_no_longer() {
+        for limit in 0..12 {
+            let (mut sealer, mut opener) = pair_with(limit);
+            opener.push(&sealer.seal(&vec![b'x'; limit]).unwrap());
+            assert_eq!(drain(&mut opener).unwrap(), [vec![b'x'; limit]]);
+            opener.push(&sealer.finish().unwrap());
+            assert!(opener.is_finished(), "{limit}");
+
+            let (mut sealer, mut opener) = pair_with(limit);
+            opener.push(&sealer.seal(&vec![b'x'; limit + 1]).unwrap());
+            assert_eq!(drain(&mut opener).unwrap_err().code(), Code::WireInvalidPayloadFormat, "{limit}");
         }
     }
 
