@@ -5,6 +5,8 @@ from nen._errors import WireError
 
 __all__ = [
     "ENDPOINT_PREFIX",
+    "HIDDEN_ANSWER_HEADERS",
+    "HIDDEN_REQUEST_HEADERS",
     "HMAC_KEY_SIZE",
     "IDENTITY_PKCS8_SIZE",
     "IDENTITY_PUBLIC_KEY_SIZE",
@@ -56,6 +58,8 @@ STREAM_NONCE_HEADER: Final[str]
 JSON_CONTENT_TYPE: Final[str]
 STREAM_CONTENT_TYPE: Final[str]
 STREAM_HEADERS: Final[list[tuple[str, str]]]
+HIDDEN_REQUEST_HEADERS: Final[list[str]]
+HIDDEN_ANSWER_HEADERS: Final[list[str]]
 ENDPOINT_PREFIX: Final[str]
 MAX_HANDSHAKE_BODY: Final[int]
 KEM_PUBLIC_KEY_SIZE: Final[int]
@@ -181,6 +185,11 @@ class Exchange:
     def too_long(self) -> WireError: ...
     def open(self, body: bytes) -> bytes | None: ...
     def seal(self, status: int, json: bytes) -> Answer: ...
+    @staticmethod
+    def form(status: int, headers: _Headers) -> Literal["json", "text", "stream"]: ...
+    def seal_as(self, form: Literal["json", "text"], status: int, body: bytes) -> Answer: ...
+    @staticmethod
+    def sealed_size(json_size: int) -> int: ...
     def stream(self) -> StreamSealer: ...
 
 @final

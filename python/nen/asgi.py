@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from nen import _events
 from nen._errors import InternalError, NenError
 from nen._native import (
+    HIDDEN_ANSWER_HEADERS,
+    HIDDEN_REQUEST_HEADERS,
     JSON_CONTENT_TYPE,
     MAX_HANDSHAKE_BODY,
     PROTOCOL,
@@ -28,42 +29,8 @@ __all__ = ["NenMiddleware", "Peer"]
 _JSON = JSON_CONTENT_TYPE.encode()
 _STREAM_HEADERS: Headers = [(name.lower().encode(), value.encode()) for name, value in STREAM_HEADERS]
 
-# What speaks of the body in its plain form, on a request and on an answer alike.
-_OF_THE_BODY = frozenset(
-    (
-        b"content-digest",
-        b"content-encoding",
-        b"content-length",
-        b"content-md5",
-        b"content-range",
-        b"content-type",
-        b"digest",
-        b"repr-digest",
-        b"trailer",
-        b"transfer-encoding",
-    )
-)
-# A sealed answer is whole, uncompressed and made for this one request: nothing of it can be negotiated or revalidated.
-_NOT_FOR_THE_APPLICATION = _OF_THE_BODY | {
-    b"accept-encoding",
-    b"if-modified-since",
-    b"if-none-match",
-    b"if-range",
-    b"range",
-}
-_NOT_ON_THE_WIRE = _OF_THE_BODY | {
-    b"accept-ranges",
-    b"age",
-    b"cache-control",
-    b"etag",
-    b"expires",
-    b"last-modified",
-    b"x-accel-buffering",
-    STREAM_NONCE_HEADER.lower().encode(),
-}
-
-_WITHOUT_BODY = (204, 205)
-_UNSEALABLE = (304,)
+_NOT_FOR_THE_APPLICATION = frozenset(name.encode() for name in HIDDEN_REQUEST_HEADERS)
+_NOT_ON_THE_WIRE = frozenset(name.encode() for name in HIDDEN_ANSWER_HEADERS)
 
 
 class Peer(NamedTuple):
@@ -234,10 +201,13 @@ class _Answer:
 
     async def fail(self, detail: str) -> None:
         """Answer with ISO-9000, unless something was sent already: then the client sees what is missing by itself."""
+        await self._refuse(InternalError("ISO-9000", detail))
+
+    async def _refuse(self, error: NenError) -> None:
         if not self._on_wire:
             self._on_wire = True
             self._handle = self._discard
-            await _refuse(self._send, self._method, self._where, InternalError("ISO-9000", detail))
+            await _refuse(self._send, self._method, self._where, error)
 
     async def _start(self, message: Message) -> None:
         if message["type"] != "http.response.start":
@@ -246,38 +216,31 @@ class _Answer:
         self._status: int = message["status"]
         headers: Headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
         self._headers: Headers = [header for header in headers if header[0] not in _NOT_ON_THE_WIRE]
-        described = dict(headers)
-        self._length = described.get(b"content-length", b"")
-        media_type = described.get(b"content-type", b"").split(b";")[0].strip().lower()
-        self._is_json = media_type == _JSON or media_type.endswith(b"+json")
-        is_empty = self._length == b"0" or self._status in _WITHOUT_BODY
-
-        if self._status in _UNSEALABLE or described.get(b"content-encoding", b"identity") != b"identity":
-            await self.fail("the answer is compressed or not modified, and cannot be sealed")
-        elif self._is_json or is_empty or self._status // 100 in (3, 4):
-            self._handle = self._collect
-        elif self._status // 100 == 2:  # noqa: PLR2004
+        self._length = dict(headers).get(b"content-length", b"")
+        try:
+            form = Exchange.form(self._status, headers)
+        except NenError as error:
+            await self._refuse(error)
+            return
+        if form == "stream":
             await self._start_stream()
         else:
-            await self.fail("the application answered with a server error that is not JSON")
+            self._form = form
+            self._handle = self._collect
 
     async def _collect(self, message: Message) -> None:
         chunk, more = _body_of(message)
         self._chunks.append(chunk)
         if not more:
             self._handle = self._finished
-            answer = self._exchange.seal(self._status, self._json(b"".join(self._chunks)))
+            body = b"".join(self._chunks)
+            answer = self._exchange.seal_as(self._form, self._status, body)
+            size = len(answer.body)
+            if self._method == "HEAD" and not body and self._length.isdigit():
+                size = Exchange.sealed_size(_number(self._length))
             headers = [*self._headers, (b"content-type", _JSON)]
             self._on_wire = True
-            await _send_whole(self._send, self._method, answer.status, answer.body, headers)
-
-    def _json(self, body: bytes) -> bytes:
-        if self._method == "HEAD" and not body and self._length.isdigit():
-            # The length of a sealed answer depends on the length of its plaintext alone.
-            return b" " * min(_number(self._length), self._exchange.max_body) or b"null"
-        if not body or self._status in _WITHOUT_BODY:
-            return b"null"
-        return body if self._is_json else json.dumps(body.decode(errors="replace")).encode()
+            await _send_whole(self._send, self._method, answer.status, answer.body, headers, size=size)
 
     async def _start_stream(self) -> None:
         sealer = self._exchange.stream()
@@ -382,8 +345,11 @@ async def _refuse(send: Send, method: str, where: Address, error: NenError) -> N
     await _send_whole(send, method, error.http_status, error.to_json(), [(b"content-type", _JSON)])
 
 
-async def _send_whole(send: Send, method: str, status: int, body: bytes, headers: Headers) -> None:
-    """Send an answer that no cache may keep. HEAD gets the same headers and no body."""
-    headers = [*headers, (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+async def _send_whole(  # noqa: PLR0913 - each is a part of one HTTP answer
+    send: Send, method: str, status: int, body: bytes, headers: Headers, *, size: int | None = None
+) -> None:
+    """Send an answer that no cache may keep. HEAD gets the same headers and no body, whose size may be all there is."""
+    length = len(body) if size is None else size
+    headers = [*headers, (b"content-length", str(length).encode()), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body, "more_body": False})

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use nen::{NONCE_SIZE, Nonce, RequestHeaders};
+use nen::{AnswerHead, NONCE_SIZE, Nonce, RequestHeaders};
 use pyo3::{
     exceptions::{PyOverflowError, PyTypeError, PyValueError},
     prelude::*,
@@ -40,17 +40,26 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Octets<'a> {
     }
 }
 
-/// The headers of a request: an iterable of name and value pairs, as ASGI has them, `bytes` or `str`.
+/// The headers of a request or an answer: an iterable of name and value pairs, as ASGI has them, `bytes` or `str`.
 pub(crate) struct Headers<'py>(Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>);
 
 impl Headers<'_> {
     /// Picks the protocol's headers and hands them to `then`.
     pub(crate) fn pick<T>(self, then: impl FnOnce(RequestHeaders<'_>) -> PyResult<T>) -> PyResult<T> {
+        then(RequestHeaders::pick(self.pairs()?))
+    }
+
+    /// Picks what tells how an answer is sealed and hands it to `then`.
+    pub(crate) fn answer_head<T>(self, status: u16, then: impl FnOnce(AnswerHead<'_>) -> T) -> PyResult<T> {
+        Ok(then(AnswerHead::pick(status, self.pairs()?)))
+    }
+
+    fn pairs(&self) -> PyResult<Vec<(&[u8], &[u8])>> {
         let mut pairs = Vec::with_capacity(self.0.len());
         for (name, value) in &self.0 {
             pairs.push((Octets::read(name.as_borrowed())?.0, Octets::read(value.as_borrowed())?.0));
         }
-        then(RequestHeaders::pick(pairs))
+        Ok(pairs)
     }
 }
 

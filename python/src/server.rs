@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use nen::{Endpoint, IdentityPolicy, MemoryLimits, Route, ServerOptions};
+use nen::{Endpoint, Form, IdentityPolicy, MemoryLimits, Route, ServerOptions};
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
@@ -239,6 +239,38 @@ impl Exchange {
     fn seal(&self, py: Python<'_>, status: u16, json: &[u8]) -> PyResult<Answer> {
         let answer = run(py, json.len(), || self.0.seal(status, json))?;
         Ok(Answer::new(py, &answer))
+    }
+
+    /// How an application's answer is to be sealed: ``"json"`` (whole, as it is), ``"text"`` (whole, as a JSON string) or
+    /// ``"stream"`` (chunk by chunk). ``headers`` are all of the answer's, as pairs of bytes or str.
+    ///
+    /// Raises ISO-9000 for what cannot be sealed: 304, a compressed body, a server error that is not JSON.
+    #[staticmethod]
+    fn form(py: Python<'_>, status: u16, headers: Headers<'_>) -> PyResult<&'static str> {
+        let form = headers.answer_head(status, |head| head.form())?;
+        match form.map_err(|error| raise(py, error))? {
+            Form::Json => Ok("json"),
+            Form::Text => Ok("text"),
+            Form::Stream => Ok("stream"),
+        }
+    }
+
+    /// Seal an application's whole answer in the form that :meth:`form` told. An empty body is sealed as ``null``. Else as
+    /// :meth:`seal`.
+    fn seal_as(&self, py: Python<'_>, form: &str, status: u16, body: &[u8]) -> PyResult<Answer> {
+        let form = match form {
+            "json" => Form::Json,
+            "text" => Form::Text,
+            _ => return Err(PyValueError::new_err("only json and text are sealed whole")),
+        };
+        let answer = run(py, body.len(), || self.0.seal_as(form, status, body))?;
+        Ok(Answer::new(py, &answer))
+    }
+
+    /// Bytes of the sealed answer to ``json_size`` bytes of JSON: the ``Content-Length`` of an answer to HEAD.
+    #[staticmethod]
+    fn sealed_size(json_size: usize) -> usize {
+        nen::Answer::sealed_size(json_size)
     }
 
     /// Start a sealed stream as the answer. Raises ISO-4002.

@@ -28,7 +28,22 @@ pub struct AnswerHead<'a> {
     pub content_length: Option<&'a [u8]>,
 }
 
-impl AnswerHead<'_> {
+impl<'a> AnswerHead<'a> {
+    /// Picks what counts out of all headers of an answer, whatever their case; of a header that stands twice, the last.
+    pub fn pick(status: u16, all: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let mut picked = Self { status, ..Self::default() };
+        for (name, value) in all {
+            if name.eq_ignore_ascii_case(b"content-type") {
+                picked.content_type = Some(value);
+            } else if name.eq_ignore_ascii_case(b"content-encoding") {
+                picked.content_encoding = Some(value);
+            } else if name.eq_ignore_ascii_case(b"content-length") {
+                picked.content_length = Some(value);
+            }
+        }
+        picked
+    }
+
     /// JSON and nothing at all are sealed whole, and so is any text that tells of a redirect or a refusal (3xx, 4xx);
     /// anything else with a status of 2xx is a stream.
     ///
@@ -120,6 +135,21 @@ mod tests {
             }
         }
         assert_eq!(AnswerHead { status: 200, ..AnswerHead::default() }.form(), Ok(Form::Stream));
+    }
+
+    #[test]
+    fn headers_are_picked_whatever_their_case() {
+        let all: [(&[u8], &[u8]); 5] = [
+            (b"Content-type", b"text/plain"),
+            (b"CONTENT-TYPE", b"application/json"),
+            (b"content-Encoding", b"identity"),
+            (b"Content-Length", b"7"),
+            (b"X-Content-Type", b"text/plain"),
+        ];
+        let head = AnswerHead::pick(200, all);
+        assert_eq!(head.content_type, Some(&b"application/json"[..]));
+        assert_eq!((head.status, head.content_encoding), (200, Some(&b"identity"[..])));
+        assert_eq!((head.content_length, head.form()), (Some(&b"7"[..]), Ok(Form::Json)));
     }
 
     #[test]
