@@ -883,6 +883,33 @@ int32_t nen_identity_public_key(const nen_identity *identity,
                                 nen_buffer *out);
 
 /**
+ * Signs a message with ML-DSA-65, hedged and with an empty context (FIPS 204 section 5.2): NEN_IDENTITY_SIGNATURE_SIZE
+ * bytes. Handshakes do so by themselves. Whoever gets a key of theirs signed can shake hands in this name: sign nothing
+ * that somebody else chose.
+ *
+ * Errors: NEN_ERR_NULL; 1002 if the operating system has no randomness.
+ */
+NEN_MUST_USE
+int32_t nen_identity_sign(const nen_identity *identity,
+                          const uint8_t *message,
+                          size_t message_len,
+                          nen_buffer *out);
+
+/**
+ * Verifies the signature of a message under a public key, DER SubjectPublicKeyInfo of NEN_IDENTITY_PUBLIC_KEY_SIZE bytes
+ * (FIPS 204 section 5.3, empty context).
+ *
+ * Errors: NEN_ERR_NULL; 3004 if it does not verify or the key is none.
+ */
+NEN_MUST_USE
+int32_t nen_identity_verify(const uint8_t *public_key,
+                            size_t public_key_len,
+                            const uint8_t *message,
+                            size_t message_len,
+                            const uint8_t *signature,
+                            size_t signature_len);
+
+/**
  * Frees an identity and wipes its secret key. NULL is accepted.
  */
 void nen_identity_free(nen_identity *identity);

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use nen::{IDENTITY_PKCS8_SIZE, Identity};
+use nen::{IDENTITY_PKCS8_SIZE, Identity, IdentityKey};
 
 use crate::{
-    argument::{Out, bytes, required},
+    argument::{Out, bytes, optional, required},
     buffer::nen_buffer,
-    failure::{guard, release},
+    failure::{Misuse, guard, release},
 };
 
 /// A client's long-lived ML-DSA-65 key pair (FIPS 204). Any number of threads may use it at once.
@@ -75,6 +75,55 @@ pub unsafe extern "C" fn nen_identity_public_key(
         let (identity, out) = unsafe { (required(identity)?, Out::new(out)?) };
         out.write(identity.0.public_key().as_spki().to_vec().into());
         Ok(())
+    })
+}
+
+/// Signs a message with ML-DSA-65, hedged and with an empty context (FIPS 204 section 5.2): NEN_IDENTITY_SIGNATURE_SIZE
+/// bytes. Handshakes do so by themselves. Whoever gets a key of theirs signed can shake hands in this name: sign nothing
+/// that somebody else chose.
+///
+/// Errors: NEN_ERR_NULL; 1002 if the operating system has no randomness.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn nen_identity_sign(
+    identity: Option<&nen_identity>,
+    message: *const u8,
+    message_len: usize,
+    out: *mut nen_buffer,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the conventions of the header.
+        let (identity, message, out) =
+            unsafe { (required(identity)?, bytes(message, message_len)?, Out::new(out)?) };
+        out.write(identity.0.sign(message)?.to_vec().into());
+        Ok(())
+    })
+}
+
+/// Verifies the signature of a message under a public key, DER SubjectPublicKeyInfo of NEN_IDENTITY_PUBLIC_KEY_SIZE bytes
+/// (FIPS 204 section 5.3, empty context).
+///
+/// Errors: NEN_ERR_NULL; 3004 if it does not verify or the key is none.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn nen_identity_verify(
+    public_key: *const u8,
+    public_key_len: usize,
+    message: *const u8,
+    message_len: usize,
+    signature: *const u8,
+    signature_len: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the conventions of the header.
+        let (public_key, message, signature) = unsafe {
+            (
+                optional(public_key.cast(), public_key_len)?.ok_or(Misuse::Null)?,
+                bytes(message, message_len)?,
+                bytes(signature, signature_len)?,
+            )
+        };
+        Ok(IdentityKey::from_spki(public_key)?.verify(message, signature)?)
     })
 }
 

@@ -61,8 +61,9 @@ impl Identity {
         &self.public
     }
 
-    /// Signs a handshake's encapsulation key: hedged, empty context (FIPS 204 §5.2). Errors: ISO-1002.
-    pub(crate) fn sign(&self, message: &[u8]) -> Result<[u8; IDENTITY_SIGNATURE_SIZE]> {
+    /// Signs a message, which in a handshake is the encapsulation key: hedged, empty context (FIPS 204 §5.2). Whoever gets a
+    /// key of theirs signed can shake hands in this name: sign nothing that somebody else chose. Errors: ISO-1002.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; IDENTITY_SIGNATURE_SIZE]> {
         let signature: Signature<MlDsa65> =
             self.key.expanded_key().try_sign_with_rng(&mut Hedge, message).map_err(|_| {
                 Error::new(Code::HandshakeFailed, "the identity could not sign the handshake")
@@ -98,8 +99,9 @@ impl IdentityKey {
         &self.0
     }
 
-    /// Verifies the signature over a handshake's encapsulation key (FIPS 204 §5.3). Errors: ISO-3004.
-    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<()> {
+    /// Verifies a signature of [`IDENTITY_SIGNATURE_SIZE`] bytes over a message, empty context (FIPS 204 §5.3). Errors:
+    /// ISO-3004.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<()> {
         let invalid = Error::new(
             Code::AuthIdentitySignatureInvalid,
             "the signature over `pk` does not verify under `sigPk`",

@@ -54,6 +54,24 @@ static void request_without_a_body(void) {
   free_world(&world);
 }
 
+static void signatures(const nen_identity *identity, const nen_buffer *public_key) {
+  nen_buffer signature;
+  OK(nen_identity_sign(identity, (const uint8_t *)"message", 7, &signature));
+  CHECK(signature.len == NEN_IDENTITY_SIGNATURE_SIZE);
+  OK(nen_identity_verify(public_key->data, public_key->len, (const uint8_t *)"message", 7,
+                         CONTENT(signature)));
+  FAILS(3004, nen_identity_verify(public_key->data, public_key->len, (const uint8_t *)"massage", 7,
+                                  CONTENT(signature)));
+  FAILS(3004, nen_identity_verify(public_key->data, public_key->len - 1, (const uint8_t *)"message", 7,
+                                  CONTENT(signature)));
+  FAILS(3004, nen_identity_verify(public_key->data, public_key->len, (const uint8_t *)"message", 7,
+                                  signature.data, signature.len - 1));
+  signature.data[0] ^= 1;
+  FAILS(3004, nen_identity_verify(public_key->data, public_key->len, (const uint8_t *)"message", 7,
+                                  CONTENT(signature)));
+  nen_buffer_free(&signature);
+}
+
 static void identity(void) {
   nen_identity *identity, *loaded;
   nen_buffer secret, public_key, same, proven;
@@ -63,6 +81,7 @@ static void identity(void) {
   CHECK(secret.len == NEN_IDENTITY_PKCS8_SIZE && public_key.len == NEN_IDENTITY_PUBLIC_KEY_SIZE);
   OK(nen_identity_from_pkcs8(CONTENT(secret), &loaded));
   OK(nen_identity_public_key(loaded, &same));
+  signatures(loaded, &public_key);
   CHECK(same.len == public_key.len && memcmp(same.data, public_key.data, same.len) == 0);
 
   nen_client_options *client_options;
