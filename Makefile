@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := $(CURDIR)/.venv/bin
 
-PYTHON_FILES := . ../tests/readme ../tests/interop/run ../tests/interop/python ../examples --config pyproject.toml
+PYTHON_FILES := . ../tests/readme ../tests/interop ../tests/interop/run ../examples --config pyproject.toml
 C_FILES      := $(shell find tests/abi bindings/c -name '*.[ch]')
 
 # What each artefact is made of, and the file that tells that it was made.
@@ -57,6 +57,7 @@ test-abi: $(LIBNEN) ## libnen from C: sanitizers, valgrind, exported symbols
 
 test-python: $(PYNEN) ## the Python package, over real sockets
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet
+	cd python && MYPYPATH=../tests/interop $(BIN)/mypy --explicit-package-bases ../tests/interop ../tests/interop/run
 
 test-node: $(NODE) ## the Node package, over real sockets
 	cd node && npm test --silent

@@ -10,47 +10,48 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import uvicorn
-from fastapi import Body, FastAPI, Request
+from fastapi import APIRouter, Body, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from starlette.types import ASGIApp
 
+from nen import MemorySessionStore
 from nen.asgi import NenMiddleware
 
 ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
-app = FastAPI()
-app.add_middleware(NenMiddleware, protect=["/api/*"])
+routes = APIRouter()
 
 Json = Annotated[Any, Body()]
 
 
-@app.api_route("/api/secure-data", methods=ANY_METHOD, include_in_schema=False)
-@app.post("/plain/secure-data")
+@routes.api_route("/api/secure-data", methods=ANY_METHOD, include_in_schema=False)
+@routes.post("/plain/secure-data")
 async def secure_data(body: Json = None) -> dict[str, Any]:
     """Answer with what was received."""
     return {"message": "Securely processed", "received": body}
 
 
-@app.get("/api/notes/{note}")
+@routes.get("/api/notes/{note}")
 async def notes(note: str) -> dict[str, str]:
     """Answer with the decoded last part of the path."""
     return {"id": note}
 
 
-@app.post("/api/created", status_code=201)
+@routes.post("/api/created", status_code=201)
 async def created(body: Json = None) -> dict[str, Any]:
     """Answer with a status of its own."""
     return {"created": body}
 
 
-@app.post("/api/boom")
+@routes.post("/api/boom")
 async def boom() -> None:
     """Fail."""
     msg = "kaboom"
     raise RuntimeError(msg)
 
 
-@app.post("/api/whoami")
+@routes.post("/api/whoami")
 async def whoami(request: Request) -> dict[str, str | None]:
     """Answer with the client's verified identity."""
     identity = request.scope["nen"].identity
@@ -65,7 +66,7 @@ class Chat(BaseModel):
     delayMs: int = 0  # noqa: N815 - the name on the wire
 
 
-@app.api_route("/api/chat", methods=["GET", "POST"], include_in_schema=False)
+@routes.api_route("/api/chat", methods=["GET", "POST"], include_in_schema=False)
 async def chat(body: Chat | None = None) -> StreamingResponse:
     """Stream the words of a prompt, one chunk each."""
     wish = body or Chat()
@@ -79,6 +80,14 @@ async def chat(body: Chat | None = None) -> StreamingResponse:
     return StreamingResponse(words(), media_type="text/event-stream")
 
 
+def create_app(*, store: MemorySessionStore | None = None, window_ms: int | None = None) -> FastAPI:
+    """Make the application, protected with these options of the middleware."""
+    app = FastAPI()
+    app.include_router(routes)
+    app.add_middleware(NenMiddleware, protect=["/api/*"], store=store, window_ms=window_ms)
+    return app
+
+
 class Server(uvicorn.Server):
     """Says on standard output where it listens, once it does."""
 
@@ -89,7 +98,13 @@ class Server(uvicorn.Server):
             print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201
 
 
-if __name__ == "__main__":
+def serve(app: ASGIApp, *, date_header: bool = True) -> None:
+    """Serve an application the way that every server among the peers does."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     listening = socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "0"))))
-    Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1)).run([listening])
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, date_header=date_header)
+    Server(config).run([listening])
+
+
+if __name__ == "__main__":
+    serve(create_app())
