@@ -21,7 +21,8 @@ DEMO   := examples/demo/node_modules/.installed
 DONE    = @mkdir -p $(@D) && touch $@
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo interop lint test test-core test-abi test-python test-node test-docs test-demo clean
+.PHONY: help build demo interop interop-build clean
+.PHONY: test lint test-core test-abi test-python test-node test-docs test-demo
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,7 +32,9 @@ build: $(LIBNEN) $(PYNEN) $(NODE) ## libnen, the Python package and the Node pac
 demo: $(PYNEN) $(NODE) $(DEMO) ## a FastAPI server, a proxy that shows what it sees, a Node client
 	@node examples/demo/demo.mjs
 
-interop: $(PYNEN) $(NODE) ## every server against every client
+interop-build: $(PYNEN) $(NODE) ## what the peers of tests/interop run on
+
+interop: interop-build ## every server against every client
 	@tests/interop/run
 
 # ── tests ────────────────────────────────────────────────────────────────────────────────────────────────
