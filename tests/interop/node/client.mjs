@@ -1,7 +1,7 @@
 // The Node client among the interop peers: client BASE_URL
 import assert from 'node:assert/strict';
 import process from 'node:process';
-import { Identity, NenClient } from '../../../node/dist/index.mjs';
+import { Identity, NenClient, NenError } from '../../../node/dist/index.mjs';
 
 const [base] = process.argv.slice(2);
 if (!base) {
@@ -19,33 +19,47 @@ async function step(name, run) {
     console.log(`ok ${name}`);
   } catch (error) {
     failed++;
-    const [why] = String(
-      error.code?.startsWith?.('ISO-') ? `${error.code} ${error.detail}` : error.message,
-    ).split('\n');
-    console.log(`not ok ${name}: ${why}`);
+    const why = error instanceof NenError ? `${error.code} ${error.detail ?? error.message}` : String(error);
+    console.log(`not ok ${name}: ${why.replace(/\s+/g, ' ')}`);
   }
 }
 
-let handshakes = 0;
-const counted = (url, init) => {
-  if (url.endsWith('/handshake')) handshakes++;
-  return fetch(url, init);
+/** What the client asked and was answered, as `STATUS /path`; and the last refusal, as it came. */
+const network = [];
+let refusal;
+const recorded = async (url, init) => {
+  const response = await fetch(url, init);
+  network.push(`${response.status} ${new URL(url).pathname}`);
+  if (!response.ok) refusal = await response.clone().json();
+  return response;
 };
-const client = new NenClient(base, { fetch: counted });
+const count = (entry) => network.filter((other) => other === entry).length;
+
+/** A request past the client, which only names a session. */
+const bare = (path, sid, method = 'GET') => fetch(base + path, { method, headers: { 'X-Nen-Session': sid } });
+const refusalOf = async (sid) => (await (await bare('/api/secure-data', sid)).json()).error.code;
+const isNenError = (code) => (error) => {
+  assert.ok(error instanceof NenError, `not a NenError: ${error}`);
+  assert.equal(error.code, code);
+  return true;
+};
+
+const client = new NenClient(base, { fetch: recorded });
 const secret = { secret: 'Only the endpoint that needs this can read it', n: [1, 2.5, null, 'ü'] };
 const post = (value) => ({ method: 'POST', body: JSON.stringify(value) });
 const echo = (received) => ({ message: 'Securely processed', received });
 
-/** A request that only names a session. */
-const bare = (path, sid, method = 'GET') => fetch(base + path, { method, headers: { 'X-Nen-Session': sid } });
-
-await step('handshake', () => client.handshake());
+await step('handshake', async () => {
+  await client.handshake();
+  assert.deepEqual(network, ['200 /api/nen/handshake']);
+  assert.equal(await client.status(), true);
+});
 for (const method of ['POST', 'GET', 'PUT', 'PATCH', 'DELETE']) {
   await step(method.toLowerCase(), async () => {
-    const body = method === 'GET' ? undefined : JSON.stringify(secret);
+    const body = method === 'GET' ? undefined : JSON.stringify({ method, ...secret });
     const answer = await client.request('/api/secure-data', { method, body });
     assert.equal(answer.status, 200);
-    assert.deepEqual(answer.data, echo(body ? secret : null));
+    assert.deepEqual(answer.data, echo(body ? { method, ...secret } : null));
   });
 }
 await step('head', async () => {
@@ -62,30 +76,32 @@ await step('created', async () => {
   assert.deepEqual(answer.data, { created: secret });
 });
 await step('boom', async () => {
-  await assert.rejects(client.nenFetch('/api/boom', post({})), { code: 'ISO-9000', name: 'INTERNAL' });
+  await assert.rejects(client.nenFetch('/api/boom', post({})), isNenError('ISO-9000'));
+  assert.deepEqual(Object.keys(refusal.error).sort(), ['code', 'message']);
+  assert.doesNotMatch(refusal.error.message, /kaboom/);
 });
 
-async function read(stream) {
-  const chunks = [];
-  const times = [];
-  for await (const chunk of stream) {
-    chunks.push(chunk);
-    times.push(performance.now());
-  }
-  return { chunks, took: times.at(-1) - times[0] };
+async function collect(stream, chunks = []) {
+  for await (const chunk of stream) chunks.push(chunk);
+  return chunks;
 }
 await step('stream-post', async () => {
-  const { chunks, took } = await read(
-    client.nenStream('/api/chat', post({ prompt: 'one two three', delayMs: 100 })),
-  );
+  const delayMs = 200;
+  const chunks = [];
+  let last = Number.NEGATIVE_INFINITY;
+  for await (const chunk of client.nenStream('/api/chat', post({ prompt: 'one two three', delayMs }))) {
+    const now = performance.now();
+    // A chunk that was held back until the next one, or the end, comes together with it.
+    assert.ok(now - last > delayMs / 2, `${chunk} was not delivered before the server went on`);
+    last = now;
+    chunks.push(chunk);
+  }
   assert.deepEqual(chunks, ['one ', 'two ', 'three ']);
-  assert.ok(took >= 50, 'the chunks came all at once');
-  const exact = await read(client.nenStream('/api/chat', post({ prompt: 'a __FIN__ b', exact: true })));
-  assert.equal(exact.chunks.join(''), 'a__FIN__b');
+  const exact = await collect(client.nenStream('/api/chat', post({ prompt: 'a __FIN__ b', exact: true })));
+  assert.equal(exact.join(''), 'a__FIN__b');
 });
 await step('stream-get', async () => {
-  const { chunks } = await read(client.nenStream('/api/chat'));
-  assert.deepEqual(chunks, ['secure ', 'streaming ', 'works ']);
+  assert.deepEqual(await collect(client.nenStream('/api/chat')), ['secure ', 'streaming ', 'works ']);
 });
 
 await step('identity', async () => {
@@ -99,58 +115,69 @@ await step('identity', async () => {
 });
 await step('rotate', async () => {
   const old = client.sessionId;
+  assert.equal(await refusalOf(old), 'ISO-3005'); // alive: only the nonce is missing
   await client.rotate();
+  assert.notEqual(client.sessionId, old);
+  assert.equal(await refusalOf(old), 'ISO-2002');
+  network.length = 0;
   assert.deepEqual(await client.nenFetch('/api/secure-data', post(secret)), echo(secret));
-  const answer = await bare('/api/secure-data', old);
-  assert.equal(answer.status, 401);
-  assert.equal((await answer.json()).error.code, 'ISO-2002');
+  assert.deepEqual(network, ['200 /api/secure-data']); // under the new session, without another one
 });
 await step('recover', async () => {
-  assert.ok((await bare('/api/nen/terminate', client.sessionId, 'POST')).ok);
-  assert.deepEqual(await client.nenFetch('/api/secure-data', post(1)), echo(1));
-  assert.ok((await bare('/api/nen/terminate', client.sessionId, 'POST')).ok);
-  handshakes = 0;
-  const calls = Array.from({ length: 16 }, (_, i) => client.nenFetch('/api/secure-data', post(i)));
-  for (const [i, answer] of (await Promise.all(calls)).entries()) assert.deepEqual(answer, echo(i));
-  assert.equal(handshakes, 1);
+  for (const calls of [1, 16]) {
+    assert.ok((await bare('/api/nen/terminate', client.sessionId, 'POST')).ok);
+    network.length = 0;
+    const asked = Array.from({ length: calls }, (_, i) => client.nenFetch('/api/secure-data', post(i)));
+    assert.deepEqual(
+      await Promise.all(asked),
+      asked.map((_, i) => echo(i)),
+    );
+    assert.equal(count('401 /api/secure-data'), calls); // each was under way when the session was found dead
+    assert.equal(count('200 /api/nen/handshake'), 1);
+    assert.equal(network.length, 2 * calls + 1);
+  }
 });
 await step('terminate', async () => {
-  assert.equal(await client.status(), true);
   const sid = client.sessionId;
+  assert.equal(await client.status(), true);
+  assert.deepEqual(await (await bare('/api/nen/status', sid)).json(), { valid: true });
   await client.terminate();
   assert.equal(await client.status(), false);
-  assert.equal((await bare('/api/nen/status', sid)).status, 401);
+  const status = await bare('/api/nen/status', sid);
+  assert.equal(status.status, 401);
+  assert.deepEqual(await status.json(), { valid: false });
 });
 
-const faults = {
-  tampered: 'ISO-4001',
-  plaintext: 'ISO-6001',
-  reflected: 'ISO-5001',
-  truncated: 'ISO-7003',
-  'no-stream-nonce': 'ISO-7001',
-  reordered: 'ISO-4001',
-};
-const streams = ['truncated', 'no-stream-nonce', 'reordered'];
-const hasFaults = await fetch(`${base}/api/faults`).then(
-  ({ status }) => status === 200,
-  () => false,
-);
-if (hasFaults) {
-  const liar = new NenClient(base);
-  await liar.handshake();
-  for (const [fault, code] of Object.entries(faults)) {
+// What each lie must give, and for a stream the chunks before it. The server itself answers 200: the client finds out.
+const lies = [
+  { fault: 'tampered', code: 'ISO-4001' },
+  { fault: 'plaintext', code: 'ISO-6001' },
+  { fault: 'reflected', code: 'ISO-5001' },
+  { fault: 'truncated', code: 'ISO-7003', chunks: ['one ', 'two ', 'three ', 'four '] },
+  { fault: 'no-stream-nonce', code: 'ISO-7001', chunks: [] },
+  { fault: 'reordered', code: 'ISO-4001', chunks: ['one '] },
+];
+if ((await fetch(`${base}/api/faults`)).status === 200) {
+  await client.handshake();
+  for (const { fault, code, chunks } of lies) {
     await step(`fault-${fault}`, async () => {
       const path = `/api/faults/${fault}`;
-      const call = streams.includes(fault)
-        ? read(liar.nenStream(path, post({})))
-        : liar.nenFetch(path, post({}));
-      await assert.rejects(call, (error) => {
-        assert.equal(error.code, code);
-        return true;
-      });
+      const received = [];
+      network.length = 0;
+      const call = chunks
+        ? collect(client.nenStream(path, post(secret)), received)
+        : client.nenFetch(path, post(secret));
+      await assert.rejects(call, isNenError(code));
+      assert.deepEqual(received, chunks ?? []);
+      assert.deepEqual(network, [`200 ${path}`]);
     });
   }
-  await step('fault-stale-clock', () => liar.nenFetch('/api/faults/stale-clock', post({})));
+  await step('fault-stale-clock', async () => {
+    const path = '/api/faults/stale-clock';
+    network.length = 0;
+    assert.deepEqual(await client.nenFetch(path, post(secret)), echo(secret));
+    assert.deepEqual(network, [`401 ${path}`, `200 ${path}`]);
+  });
 }
 
 console.log(`${passed} passed, ${failed} failed`);
