@@ -15,19 +15,26 @@ NODE_CODE   := $(CORE) node/Cargo.toml node/build.rs node/tsconfig.json $(shell 
 VENV   := .venv/.installed
 NPM    := node/node_modules/.installed
 LIBNEN := target/.libnen
+DIST   := target/.libnen-release
 PYNEN  := .venv/.nen
 NODE   := node/node_modules/.nen
 DEMO   := examples/demo/node_modules/.installed
 DONE    = @mkdir -p $(@D) && touch $@
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo interop interop-build clean
+.PHONY: help build install uninstall demo interop interop-build clean
 .PHONY: test lint test-core test-abi test-python test-node test-docs test-demo
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: $(LIBNEN) $(PYNEN) $(NODE) ## libnen, the Python package and the Node package
+
+install: $(DIST) ## libnen for C and C++, to PREFIX (/usr/local), LIBDIR, INCLUDEDIR under DESTDIR
+	@bindings/c/package/install
+
+uninstall: ## what install put there
+	@bindings/c/package/install uninstall
 
 demo: $(PYNEN) $(NODE) $(DEMO) ## a FastAPI server, a proxy that shows what it sees, a Node client
 	@node examples/demo/demo.mjs
@@ -90,6 +97,11 @@ $(NPM): node/package-lock.json node/package.json
 
 $(LIBNEN): $(LIBNEN_CODE)
 	cargo build --quiet --package nen-ffi
+	$(DONE)
+
+$(DIST): $(LIBNEN_CODE)
+	cargo rustc --quiet --release --package nen-ffi --lib -- \
+	  --print native-static-libs=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/native-static-libs
 	$(DONE)
 
 $(PYNEN): $(VENV) $(PYTHON_CODE)
