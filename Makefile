@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(CURDIR)/.venv/bin
 
 PYTHON_FILES := . ../tests/readme ../tests/interop ../tests/interop/run ../examples --config pyproject.toml
-C_FILES      := $(shell find tests/abi tests/install bindings/c -name '*.[ch]' -o -name '*.[ch]pp')
+C_FILES      := $(shell find tests/abi bindings/c -name '*.[ch]' -o -name '*.[ch]pp')
 
 # What each artefact is made of, and the file that tells that it was made.
 CORE        := Cargo.toml Cargo.lock .cargo/config.toml $(shell find src -name '*.rs')
@@ -23,7 +23,7 @@ DONE    = @mkdir -p $(@D) && touch $@
 
 .DEFAULT_GOAL := help
 .PHONY: help build install uninstall demo interop interop-build clean
-.PHONY: test lint test-core test-abi test-python test-node test-docs test-demo
+.PHONY: test lint test-core test-abi test-install test-python test-node test-docs test-demo
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -46,7 +46,7 @@ interop: interop-build ## every server against every client
 
 # ── tests ────────────────────────────────────────────────────────────────────────────────────────────────
 
-test: lint test-core test-abi test-python test-node test-docs interop test-demo ## everything
+test: lint test-core test-abi test-install test-python test-node test-docs interop test-demo ## everything
 	@echo 'make test: everything passed'
 
 lint: $(VENV) $(NPM) ## formatters and linters of every language; generated files
@@ -64,6 +64,10 @@ test-core: ## the core and the C ABI's Rust side
 test-abi: $(LIBNEN) ## libnen from C: sanitizers, valgrind, exported symbols
 	@scripts/require c++=g++ readelf=binutils valgrind=valgrind
 	tests/abi/run
+
+test-install: $(DIST) ## libnen as it is installed: CMake and pkg-config, C and C++, shared and static
+	@scripts/require c++=g++ cmake=cmake pkg-config=pkg-config readelf=binutils
+	tests/install/run
 
 test-python: $(PYNEN) ## the Python package, over real sockets
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet
