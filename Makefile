@@ -19,11 +19,12 @@ DIST   := target/.libnen-release
 PYNEN  := .venv/.nen
 NODE   := node/node_modules/.nen
 DEMO   := examples/demo/node_modules/.installed
+CPEERS := target/c/.built
 DONE    = @mkdir -p $(@D) && touch $@
 
 .DEFAULT_GOAL := help
 .PHONY: help build install uninstall demo interop interop-build clean
-.PHONY: test lint test-core test-abi test-install test-python test-node test-docs test-demo
+.PHONY: test lint test-core test-abi test-install test-examples test-python test-node test-docs test-demo
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,14 +40,14 @@ uninstall: ## what install put there
 demo: $(PYNEN) $(NODE) $(DEMO) ## a FastAPI server, a proxy that shows what it sees, a Node client
 	@node examples/demo/demo.mjs
 
-interop-build: $(PYNEN) $(NODE) ## what the peers of tests/interop run on
+interop-build: $(PYNEN) $(NODE) $(CPEERS) ## what the peers of tests/interop run on
 
 interop: interop-build ## every server against every client
 	@tests/interop/run
 
 # ── tests ────────────────────────────────────────────────────────────────────────────────────────────────
 
-test: lint test-core test-abi test-install test-python test-node test-docs interop test-demo ## everything
+test: lint test-core test-abi test-install test-examples test-python test-node test-docs interop test-demo ## everything
 	@echo 'make test: everything passed'
 
 lint: $(VENV) $(NPM) ## formatters and linters of every language; generated files
@@ -68,6 +69,10 @@ test-abi: $(LIBNEN) ## libnen from C: sanitizers, valgrind, exported symbols
 test-install: $(DIST) ## libnen as it is installed: CMake and pkg-config, C and C++, shared and static
 	@scripts/require c++=g++ cmake=cmake pkg-config=pkg-config readelf=binutils
 	tests/install/run
+
+test-examples: $(CPEERS) ## the server and the client in C: sanitizers, sessions in Redis
+	@scripts/require curl=curl redis-cli=redis-tools redis-server=redis-server
+	tests/examples/run
 
 test-python: $(PYNEN) ## the Python package, over real sockets
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet
@@ -106,6 +111,15 @@ $(LIBNEN): $(LIBNEN_CODE)
 $(DIST): $(LIBNEN_CODE)
 	cargo rustc --quiet --release --package nen-ffi --lib -- \
 	  --print native-static-libs=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/native-static-libs
+	$(DONE)
+
+# The examples of bindings/c, against a libnen that is installed beside them.
+$(CPEERS): $(DIST) $(shell find bindings/c -type f)
+	@scripts/require pkg-config=pkg-config c++=g++ hiredis.pc=libhiredis-dev jansson.pc=libjansson-dev \
+	  libcrypto.pc=libssl-dev libcurl.pc=libcurl4-openssl-dev libmicrohttpd.pc=libmicrohttpd-dev
+	@PREFIX=$(CURDIR)/target/c LIBDIR= INCLUDEDIR= DESTDIR= bindings/c/package/install
+	PKG_CONFIG_PATH=$(CURDIR)/target/c/lib/pkgconfig \
+	  $(MAKE) --silent --always-make -C bindings/c/examples NEN=nen-static OUT=$(CURDIR)/target/c
 	$(DONE)
 
 $(PYNEN): $(VENV) $(PYTHON_CODE)

@@ -1,0 +1,286 @@
+#include "redis_store.h"
+
+#include <curl/curl.h>
+#include <hiredis/hiredis.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TIMEOUT_SECONDS 1
+#define MOST_IDLE 32
+#define DEFAULT_PORT 6379
+
+typedef struct {
+  char *host, *user, *password; /* allocated by curl; NULL if absent */
+  int port, database;
+  pthread_mutex_t lock;
+  redisContext *idle[MOST_IDLE];
+  size_t idle_count;
+} redis;
+
+/* ── connections ── */
+
+/* Runs a command that sets a connection up. Its error is not logged: it may repeat what it was given. */
+static int set_up(redisContext *connection, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  redisReply *reply = redisvCommand(connection, format, arguments);
+  va_end(arguments);
+  int done = reply != NULL && reply->type != REDIS_REPLY_ERROR;
+  freeReplyObject(reply);
+  return done;
+}
+
+static redisContext *connect_to(const redis *redis) {
+  const struct timeval timeout = {TIMEOUT_SECONDS, 0};
+  redisContext *made = redisConnectWithTimeout(redis->host, redis->port, timeout);
+  int ready = made != NULL && made->err == 0 && redisSetTimeout(made, timeout) == REDIS_OK;
+  if (ready && redis->password != NULL && redis->user != NULL) {
+    ready = set_up(made, "AUTH %s %s", redis->user, redis->password);
+  } else if (ready && redis->password != NULL) {
+    ready = set_up(made, "AUTH %s", redis->password);
+  }
+  if (ready && redis->database != 0) {
+    ready = set_up(made, "SELECT %d", redis->database);
+  }
+  if (!ready) {
+    fprintf(stderr, "redis: cannot connect to %s:%d: %s\n", redis->host, redis->port,
+            made != NULL && made->err != 0 ? made->errstr : "it refuses AUTH or SELECT");
+    redisFree(made);
+    return NULL;
+  }
+  return made;
+}
+
+static redisContext *take_idle(redis *redis) {
+  pthread_mutex_lock(&redis->lock);
+  redisContext *taken = redis->idle_count > 0 ? redis->idle[--redis->idle_count] : NULL;
+  pthread_mutex_unlock(&redis->lock);
+  return taken;
+}
+
+static void give_back(redis *redis, redisContext *connection) {
+  pthread_mutex_lock(&redis->lock);
+  if (redis->idle_count < MOST_IDLE) {
+    redis->idle[redis->idle_count++] = connection;
+    connection = NULL;
+  }
+  pthread_mutex_unlock(&redis->lock);
+  redisFree(connection);
+}
+
+/* Runs a command; NULL if it failed. One that fails on an idle connection, which Redis may have closed
+ * meanwhile, is run once more on a new one: every command here may be sent twice. */
+static redisReply *run(redis *redis, const char *format, ...) {
+  redisContext *connection = take_idle(redis);
+  int again = connection != NULL;
+  redisReply *reply = NULL;
+  while (reply == NULL) {
+    connection = connection != NULL ? connection : connect_to(redis);
+    if (connection == NULL) {
+      return NULL;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    reply = redisvCommand(connection, format, arguments);
+    va_end(arguments);
+    if (reply == NULL) {
+      fprintf(stderr, "redis: %s\n", connection->errstr);
+      redisFree(connection);
+      connection = NULL;
+      if (!again--) {
+        return NULL;
+      }
+    }
+  }
+  give_back(redis, connection);
+  if (reply->type == REDIS_REPLY_ERROR) {
+    fprintf(stderr, "redis: %s\n", reply->str);
+    freeReplyObject(reply);
+    return NULL;
+  }
+  return reply;
+}
+
+/* Whether a command was done, whose reply does not matter. */
+static int32_t done(redisReply *reply) {
+  int32_t code = reply == NULL ? NEN_ISO_STORE_UNAVAILABLE : NEN_OK;
+  freeReplyObject(reply);
+  return code;
+}
+
+/* ── the store ── */
+
+/* A record holds the keys of its session. */
+static void wipe(redisReply *reply) {
+  if (reply->type == REDIS_REPLY_STRING) {
+    explicit_bzero(reply->str, reply->len);
+  }
+}
+
+static int32_t get(void *context, const char *id, size_t id_len, uint64_t now_ms, nen_session **out) {
+  char key[NEN_RECORD_KEY_SIZE];
+  nen_session *session = NULL;
+  uint64_t expires_ms = 0;
+  int32_t code = nen_record_key(id, id_len, key, sizeof key);
+  redisReply *reply = code == NEN_OK ? run(context, "GET %s", key) : NULL;
+  if (reply == NULL) {
+    return NEN_ISO_STORE_UNAVAILABLE;
+  }
+  if (reply->type == REDIS_REPLY_STRING) {
+    code = nen_session_from_record(id, id_len, (const uint8_t *)reply->str, reply->len,
+                                   NEN_DEFAULT_SESSION_TTL_MS, &session);
+  }
+  wipe(reply);
+  freeReplyObject(reply);
+  if (code == NEN_OK && session != NULL) {
+    code = nen_session_expires_ms(session, &expires_ms);
+  }
+  if (code == NEN_OK && session != NULL && expires_ms > now_ms) {
+    *out = session;
+  } else {
+    nen_session_free(session);
+  }
+  return code;
+}
+
+static int32_t set(void *context, const nen_session *session, uint64_t now_ms) {
+  (void)now_ms;
+  char id[NEN_SESSION_ID_SIZE], key[NEN_RECORD_KEY_SIZE];
+  nen_buffer record = {0};
+  uint64_t expires_ms = 0;
+  int32_t code = nen_session_id(session, id, sizeof id);
+  if (code == NEN_OK) {
+    code = nen_record_key(id, strlen(id), key, sizeof key);
+  }
+  if (code == NEN_OK) {
+    code = nen_session_expires_ms(session, &expires_ms);
+  }
+  if (code == NEN_OK) {
+    code = nen_session_to_record(session, &record);
+  }
+  if (code == NEN_OK) {
+    code = done(
+        run(context, "SET %s %b PXAT %llu", key, record.data, record.len, (unsigned long long)expires_ms));
+  }
+  nen_buffer_free(&record);
+  return code;
+}
+
+static int32_t remove_session(void *context, const char *id, size_t id_len) {
+  char key[NEN_RECORD_KEY_SIZE];
+  int32_t code = nen_record_key(id, id_len, key, sizeof key);
+  return code == NEN_OK ? done(run(context, "DEL %s", key)) : code;
+}
+
+/* The key is there: was it our own command that set it, sent twice by run()? */
+static int32_t who_claimed(redis *redis, const char *key, const uint8_t *token, size_t token_len,
+                           int32_t *out_claim) {
+  redisReply *reply = run(redis, "GET %s", key);
+  if (reply != NULL) {
+    int ours = reply->type == REDIS_REPLY_STRING && reply->len == token_len &&
+               memcmp(reply->str, token, token_len) == 0;
+    *out_claim = ours ? NEN_CLAIM_FRESH : NEN_CLAIM_REPLAY;
+  }
+  return done(reply);
+}
+
+static int32_t claim_nonce(void *context, const char *id, size_t id_len, const uint8_t *nonce,
+                           size_t nonce_len, uint64_t until_ms, uint64_t now_ms, int32_t *out_claim) {
+  (void)now_ms;
+  char key[NEN_NONCE_KEY_SIZE];
+  uint8_t token[NEN_NONCE_SIZE];
+  int32_t code = nen_nonce_key(id, id_len, nonce, nonce_len, key, sizeof key);
+  if (code == NEN_OK) {
+    code = nen_nonce_random(token, sizeof token);
+  }
+  if (code != NEN_OK) {
+    return code;
+  }
+  redisReply *reply = run(context, "SET %s %b NX PXAT %llu", key, token, sizeof token,
+                          (unsigned long long)(until_ms + NEN_REMOTE_CLOCK_SLACK_MS));
+  if (reply != NULL && reply->type == REDIS_REPLY_NIL) {
+    freeReplyObject(reply);
+    return who_claimed(context, key, token, sizeof token, out_claim);
+  }
+  *out_claim = NEN_CLAIM_FRESH;
+  return done(reply);
+}
+
+static void destroy(void *context) {
+  redis *redis = context;
+  while (redis->idle_count > 0) {
+    redisFree(redis->idle[--redis->idle_count]);
+  }
+  pthread_mutex_destroy(&redis->lock);
+  curl_free(redis->host);
+  curl_free(redis->user);
+  curl_free(redis->password);
+  free(redis);
+}
+
+/* ── its address ── */
+
+static char *part(CURLU *url, CURLUPart which) {
+  char *text = NULL;
+  return curl_url_get(url, which, &text, CURLU_URLDECODE) == CURLUE_OK ? text : NULL;
+}
+
+/* A number that stands alone, after `skip` bytes; the default if there is none, and -1 if it is no number. */
+static int number_part(CURLU *url, CURLUPart which, size_t skip, int otherwise) {
+  char *text = part(url, which), *end = NULL;
+  int number = otherwise;
+  if (text != NULL && strlen(text) > skip) {
+    long read = strtol(text + skip, &end, 10);
+    number = *end == '\0' && read >= 0 && read <= UINT16_MAX ? (int)read : -1;
+  }
+  curl_free(text);
+  return number;
+}
+
+static int read_url(redis *redis, const char *text) {
+  CURLU *url = curl_url();
+  int read = url != NULL && strncmp(text, "redis://", strlen("redis://")) == 0 &&
+             curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
+  if (read) {
+    redis->host = part(url, CURLUPART_HOST);
+    redis->user = part(url, CURLUPART_USER);
+    redis->password = part(url, CURLUPART_PASSWORD);
+    redis->port = number_part(url, CURLUPART_PORT, 0, DEFAULT_PORT);
+    redis->database = number_part(url, CURLUPART_PATH, strlen("/"), 0);
+    if (redis->user != NULL && *redis->user == '\0') {
+      curl_free(redis->user);
+      redis->user = NULL;
+    }
+  }
+  curl_url_cleanup(url);
+  return read && redis->host != NULL && redis->port > 0 && redis->database >= 0;
+}
+
+int32_t redis_store_new(const char *url, nen_store **out) {
+  static const nen_store_vtable vtable = {
+      .size = sizeof vtable,
+      .get = get,
+      .set = set,
+      .remove = remove_session,
+      .claim_nonce = claim_nonce,
+      .destroy = destroy,
+  };
+  redis *made = calloc(1, sizeof *made);
+  if (made == NULL) {
+    return NEN_ISO_STORE_UNAVAILABLE;
+  }
+  pthread_mutex_init(&made->lock, NULL);
+  int32_t code = NEN_ERR_OPTION;
+  if (read_url(made, url)) {
+    code = nen_store_custom_new(&vtable, made, out);
+  } else {
+    fputs("redis: the URL is not redis://[[user]:password@]host[:port][/database]\n", stderr);
+  }
+  if (code != NEN_OK) {
+    destroy(made);
+  }
+  return code;
+}
