@@ -4,6 +4,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
+#include <set>
 #include <type_traits>
 
 using namespace std::string_view_literals;
@@ -113,6 +115,11 @@ static void identity() {
   CHECK(loaded.public_key().view() == identity.public_key().view());
   THROWS(NEN_ISO_AUTH_IDENTITY_SIGNATURE_INVALID, (void)nen::identity::from_pkcs8("no key"));
 
+  const auto signature = identity.sign("message");
+  nen::identity::verify(identity.public_key(), "message", signature);
+  THROWS(NEN_ISO_AUTH_IDENTITY_SIGNATURE_INVALID,
+         nen::identity::verify(identity.public_key(), "another", signature));
+
   world world;
   world.client = nen::client(nen::client_options().identity(loaded).correct_clock(false).max_chunk(9));
   world.server = nen::server(nen::server_options().allow_identity(loaded.public_key()).max_body(99));
@@ -191,6 +198,129 @@ static void step_by_step() {
   CHECK(world.store.count().sessions == 0 && world.store.count().nonces == 0);
 }
 
+/* A store in a map, which fails on demand. */
+class map_store : public nen::custom_store {
+public:
+  explicit map_store(bool &gone) : gone_(gone) {}
+  ~map_store() override {
+    gone_ = true;
+  }
+
+  std::optional<nen::session> get(std::string_view id, uint64_t now_ms) override {
+    fail_if_asked();
+    const auto found = sessions_.find(std::string(id));
+    const bool live = found != sessions_.end() && found->second.expires_ms() > now_ms;
+    return live ? std::optional(found->second.clone()) : std::nullopt;
+  }
+  void set(nen::session session, uint64_t) override {
+    fail_if_asked();
+    auto id = session.id();
+    sessions_.insert_or_assign(std::move(id), std::move(session));
+  }
+  void remove(std::string_view id) override {
+    sessions_.erase(std::string(id));
+  }
+  nen::claim claim_nonce(std::string_view id, const nen::nonce_bytes &nonce, uint64_t, uint64_t) override {
+    const bool fresh = nonces_.insert(nen::nonce_key(id, nonce)).second;
+    return fresh ? nen::claim::fresh : nen::claim::replay;
+  }
+
+  bool failing = false;
+
+private:
+  void fail_if_asked() const {
+    if (failing) {
+      throw std::runtime_error("out of reach");
+    }
+  }
+
+  bool &gone_;
+  std::map<std::string, nen::session> sessions_;
+  std::set<std::string> nonces_;
+};
+
+static void custom_store() {
+  bool gone = false;
+  {
+    auto own = std::make_unique<map_store>(gone);
+    auto &map = *own;
+    world world;
+    world.store = nen::store::custom(std::move(own));
+    world.shake_hands();
+    nen::call call("POST", "/");
+    const auto request = call.seal(world.client, "1", now);
+    CHECK(world.server.admit(world.store, received(request), "POST", "/", now).open(request.body).view() ==
+          "1");
+    THROWS(NEN_ISO_REPLAY_NONCE_REUSED,
+           (void)world.server.admit(world.store, received(request), "POST", "/", now));
+    const auto old = world.client.session()->id();
+    nen::lifecycle_call rotate(nen::route::rotate, "/api/nen/rotate");
+    const auto rotation = rotate.seal(world.client, now);
+    const auto answer = world.server.respond(world.store, nen::route::rotate, received(rotation), "POST",
+                                             "/api/nen/rotate", rotation.body, now);
+    CHECK(rotate.open(world.client, {answer.status, {}, answer.body}, now).outcome == nen::outcome::done);
+    CHECK(!world.store.find(old, now) && world.store.find(world.client.session()->id(), now));
+    map.failing = true;
+    THROWS(NEN_ISO_STORE_UNAVAILABLE, (void)world.store.find(old, now));
+    THROWS(NEN_ISO_STORE_UNAVAILABLE, world.shake_hands());
+    THROWS(NEN_ERR_VALUE, (void)world.store.count());
+    CHECK(!gone);
+  }
+  CHECK(gone);
+}
+
+static void endpoint_in_steps() {
+  world world;
+  auto handshake = world.client.handshake();
+  nen::endpoint_call accept(world.server, nen::route::handshake, {}, "POST", "/api/nen/handshake",
+                            handshake.body(), now);
+  CHECK(accept.step() == nen::step::set);
+  THROWS(NEN_ERR_STEP, accept.got(nullptr));
+  world.store.set(accept.session(), now);
+  accept.stored();
+  CHECK(accept.step() == nen::step::answer);
+  auto answer = accept.answer();
+  world.client.establish(handshake, answer.status, answer.body, now);
+
+  const auto old = world.client.session()->id();
+  nen::lifecycle_call rotate(nen::route::rotate, "/api/nen/rotate");
+  const auto request = rotate.seal(world.client, now);
+  nen::endpoint_call call(world.server, nen::route::rotate, received(request), "POST", "/api/nen/rotate",
+                          request.body, now);
+  CHECK(call.step() == nen::step::get && call.session_id() == old);
+  const auto session = world.store.find(old, now);
+  call.got(&*session);
+  CHECK(call.step() == nen::step::claim);
+  const auto wanted = call.claim();
+  call.claimed(world.store.claim_nonce(call.session_id(), wanted.nonce, wanted.until_ms, now));
+  CHECK(call.step() == nen::step::replace && call.session_id() == old);
+  world.store.set(call.session(), now);
+  world.store.remove(call.session_id());
+  call.stored();
+  answer = call.answer();
+  CHECK(rotate.open(world.client, {answer.status, {}, answer.body}, now).outcome == nen::outcome::done);
+  CHECK(world.client.session()->id() != old);
+}
+
+static void forms() {
+  CHECK(nen::answer_form(200, "application/json", {}, {}) == nen::form::json);
+  CHECK(nen::answer_form(404, "text/plain", {}, {}) == nen::form::text);
+  CHECK(nen::answer_form(200, "text/event-stream", {}, {}) == nen::form::stream);
+  THROWS(NEN_ISO_INTERNAL, (void)nen::answer_form(200, "application/json", "gzip", {}));
+  world world;
+  world.shake_hands();
+  nen::call call("GET", "/");
+  const auto request = call.seal(world.client, {}, now);
+  const auto exchange = world.server.admit(world.store, received(request), "GET", "/", now);
+  const auto answer = exchange.seal_as(nen::form::text, 404, "not found");
+  const auto opened = call.open(world.client, {answer.status, {}, answer.body}, now);
+  CHECK(answer.status == 404 && opened.plaintext.view() == "\"not found\"");
+  CHECK(answer.body.size() == nen_sealed_answer_size(opened.plaintext.size()));
+  const auto id = world.client.session()->id();
+  CHECK(nen::record_key(id) == "nen:session:" + id);
+  CHECK(nen::nonce_key(id, {}) == "nen:session:" + id + ":n:AAAAAAAAAAAAAAAA");
+}
+
 static void errors() {
   const auto before = nen::now_ms();
   CHECK(before > now && nen::now_ms() >= before);
@@ -217,8 +347,8 @@ template <typename Class> constexpr bool moves_only() {
 }
 
 static_assert(moves_only<nen::buffer>() && moves_only<nen::call>() && moves_only<nen::client>() &&
-              moves_only<nen::client_options>() && moves_only<nen::exchange>() &&
-              moves_only<nen::handshake>() && moves_only<nen::identity>() &&
+              moves_only<nen::client_options>() && moves_only<nen::endpoint_call>() &&
+              moves_only<nen::exchange>() && moves_only<nen::handshake>() && moves_only<nen::identity>() &&
               moves_only<nen::lifecycle_call>() && moves_only<nen::request>() && moves_only<nen::server>() &&
               moves_only<nen::server_options>() && moves_only<nen::session>() && moves_only<nen::store>() &&
               moves_only<nen::stream_opener>() && moves_only<nen::stream_sealer>() &&
@@ -253,6 +383,9 @@ int main() {
   identity();
   lifecycle();
   step_by_step();
+  custom_store();
+  endpoint_in_steps();
+  forms();
   errors();
   moves();
 }

@@ -14,6 +14,7 @@
 #ifndef NEN_HPP
 #define NEN_HPP
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -237,6 +238,22 @@ enum class route : int32_t {
   not_found = NEN_ROUTE_NOT_FOUND,
 };
 
+/** What a session endpoint needs of a store, see endpoint_call. */
+enum class step : int32_t {
+  answer = NEN_STEP_ANSWER,
+  get = NEN_STEP_GET,
+  claim = NEN_STEP_CLAIM,
+  set = NEN_STEP_SET,
+  replace = NEN_STEP_REPLACE,
+  remove = NEN_STEP_REMOVE,
+};
+
+enum class form : int32_t {
+  json = NEN_FORM_JSON,
+  text = NEN_FORM_TEXT,
+  stream = NEN_FORM_STREAM,
+};
+
 enum class stream_state : int32_t {
   pending = NEN_STREAM_PENDING,
   chunk = NEN_STREAM_CHUNK,
@@ -252,6 +269,12 @@ inline nonce_bytes random_nonce() {
   return drawn;
 }
 
+/** A nonce to claim in a store, and until when it must be remembered. */
+struct nonce_claim {
+  nonce_bytes nonce;
+  uint64_t until_ms;
+};
+
 /** Text for the structs of nen.h. */
 inline nen_str str(std::string_view text) noexcept {
   return {text.data(), text.size()};
@@ -260,6 +283,24 @@ inline nen_str str(std::string_view text) noexcept {
 /** The protocol's headers out of all of a request's. Points into them. */
 inline nen_request_headers pick_headers(const nen_header *all, std::size_t count) {
   return detail::output<nen_request_headers>(nen_request_headers_pick, all, count);
+}
+
+/** How an application's answer is to be sealed, by its headers. */
+inline form answer_form(uint16_t status, std::string_view content_type, std::string_view content_encoding,
+                        std::string_view content_length) {
+  return static_cast<form>(detail::output<int32_t>(
+      nen_answer_form, status, content_type.data(), content_type.size(), content_encoding.data(),
+      content_encoding.size(), content_length.data(), content_length.size()));
+}
+
+/** Where shared stores keep a session. */
+inline std::string record_key(std::string_view id) {
+  return detail::text<NEN_RECORD_KEY_SIZE>(nen_record_key, id.data(), id.size());
+}
+
+/** Where shared stores remember a used nonce. */
+inline std::string nonce_key(std::string_view id, const nonce_bytes &nonce) {
+  return detail::text<NEN_NONCE_KEY_SIZE>(nen_nonce_key, id.data(), id.size(), nonce.data(), nonce.size());
 }
 
 /* ── keys ── */
@@ -281,6 +322,14 @@ public:
   [[nodiscard]] buffer public_key() const {
     return detail::fill(nen_identity_public_key, get());
   }
+  [[nodiscard]] buffer sign(std::string_view message) const {
+    return detail::fill(nen_identity_sign, get(), detail::bytes(message), message.size());
+  }
+  /** Throws 3004. */
+  static void verify(std::string_view public_key, std::string_view message, std::string_view signature) {
+    check(nen_identity_verify(detail::bytes(public_key), public_key.size(), detail::bytes(message),
+                              message.size(), detail::bytes(signature), signature.size()));
+  }
 };
 
 /** The keys that a client and a server share. */
@@ -292,6 +341,10 @@ public:
                                  record.size(), ttl_ms);
   }
 
+  /** Another hold on the same session. */
+  [[nodiscard]] session clone() const {
+    return detail::make<session>(nen_session_clone, get());
+  }
   [[nodiscard]] buffer to_record() const {
     return detail::fill(nen_session_to_record, get());
   }
@@ -528,6 +581,75 @@ public:
 
 /* ── server ── */
 
+/**
+ * A store of the caller's own, to derive from; nen_store_vtable says what each wrong answer costs. Several
+ * threads call it at once. What it throws is answered with 9001.
+ */
+class custom_store {
+public:
+  virtual ~custom_store() = default;
+  virtual std::optional<session> get(std::string_view id, uint64_t now_ms) = 0;
+  virtual void set(session session, uint64_t now_ms) = 0;
+  virtual void remove(std::string_view id) = 0;
+  virtual claim claim_nonce(std::string_view id, const nonce_bytes &nonce, uint64_t until_ms,
+                            uint64_t now_ms) = 0;
+  virtual void replace(std::string_view old_id, session session, uint64_t now_ms) {
+    set(std::move(session), now_ms);
+    remove(old_id);
+  }
+};
+
+namespace detail {
+
+/** The functions of a nen_store_vtable, over a custom_store. */
+struct custom_store_functions {
+  template <typename Function> static int32_t guard(Function function) noexcept {
+    try {
+      function();
+      return NEN_OK;
+    } catch (...) {
+      return NEN_ISO_STORE_UNAVAILABLE;
+    }
+  }
+  static custom_store &of(void *ctx) {
+    return *static_cast<custom_store *>(ctx);
+  }
+  static session kept(const nen_session *lent) {
+    return make<session>(nen_session_clone, lent);
+  }
+
+  static int32_t get(void *ctx, const char *id, std::size_t id_len, uint64_t now_ms, nen_session **out) {
+    return guard([&] {
+      if (auto found = of(ctx).get({id, id_len}, now_ms)) {
+        *out = found->release();
+      }
+    });
+  }
+  static int32_t set(void *ctx, const nen_session *session, uint64_t now_ms) {
+    return guard([&] { of(ctx).set(kept(session), now_ms); });
+  }
+  static int32_t remove(void *ctx, const char *id, std::size_t id_len) {
+    return guard([&] { of(ctx).remove({id, id_len}); });
+  }
+  static int32_t claim_nonce(void *ctx, const char *id, std::size_t id_len, const uint8_t *nonce,
+                             std::size_t nonce_len, uint64_t until_ms, uint64_t now_ms, int32_t *out) {
+    return guard([&] {
+      nonce_bytes bytes{};
+      std::copy_n(nonce, std::min(nonce_len, bytes.size()), bytes.begin());
+      *out = static_cast<int32_t>(of(ctx).claim_nonce({id, id_len}, bytes, until_ms, now_ms));
+    });
+  }
+  static int32_t replace(void *ctx, const char *old_id, std::size_t old_id_len, const nen_session *session,
+                         uint64_t now_ms) {
+    return guard([&] { of(ctx).replace({old_id, old_id_len}, kept(session), now_ms); });
+  }
+  static void destroy(void *ctx) {
+    delete &of(ctx);
+  }
+};
+
+} // namespace detail
+
 /** Sessions and used nonces. */
 class store : public detail::owner<nen_store, nen_store_free> {
 public:
@@ -541,6 +663,16 @@ public:
   [[nodiscard]] static store memory(std::size_t max_sessions = 0, std::size_t max_nonces = 0,
                                     std::size_t max_nonces_per_session = 0) {
     return detail::make<store>(nen_store_memory_new, max_sessions, max_nonces, max_nonces_per_session);
+  }
+
+  [[nodiscard]] static store custom(std::unique_ptr<custom_store> own) {
+    using functions = detail::custom_store_functions;
+    const nen_store_vtable vtable = {sizeof vtable,     functions::get,         functions::set,
+                                     functions::remove, functions::claim_nonce, functions::replace,
+                                     functions::destroy};
+    auto made = detail::make<store>(nen_store_custom_new, &vtable, static_cast<void *>(own.get()));
+    (void)own.release(); /* the library destroys it */
+    return made;
   }
 
   [[nodiscard]] std::optional<session> find(std::string_view id, uint64_t now_ms) const {
@@ -635,6 +767,14 @@ public:
     check(nen_exchange_seal(get(), status, detail::bytes(json), json.size(), &sent, &body));
     return {sent, buffer(body)};
   }
+  /** `form` is json or text. */
+  [[nodiscard]] response seal_as(form form, uint16_t status, std::string_view body) const {
+    uint16_t sent = 0;
+    nen_buffer sealed{};
+    check(nen_exchange_seal_as(get(), static_cast<int32_t>(form), status, detail::bytes(body), body.size(),
+                               &sent, &sealed));
+    return {sent, buffer(sealed)};
+  }
   [[nodiscard]] stream_sealer stream() const {
     return detail::make<stream_sealer>(nen_exchange_stream, get());
   }
@@ -643,15 +783,10 @@ public:
 /** A request that is authentic and must still claim its nonce. */
 class verified : public detail::owner<nen_verified, nen_verified_free> {
 public:
-  struct claimed {
-    nonce_bytes nonce;
-    uint64_t until_ms;
-  };
-
   using owner::owner;
   /** What to claim in the store. */
-  [[nodiscard]] claimed claim() {
-    claimed wanted{};
+  [[nodiscard]] nonce_claim claim() {
+    nonce_claim wanted{};
     check(nen_verified_claim(get(), wanted.nonce.data(), wanted.nonce.size(), &wanted.until_ms));
     return wanted;
   }
@@ -708,6 +843,48 @@ public:
     nen_buffer answer{};
     check(nen_server_accept(get(), detail::bytes(body), body.size(), now_ms, &session, &answer));
     return {nen::session(session), buffer(answer)};
+  }
+};
+
+/** A session endpoint in steps, for a store that the caller reaches by itself. */
+class endpoint_call : public detail::owner<nen_endpoint_call, nen_endpoint_call_free> {
+public:
+  endpoint_call(const server &server, route route, const nen_request_headers &headers,
+                std::string_view method, std::string_view target, std::string_view body, uint64_t now_ms)
+      : owner(detail::output<nen_endpoint_call *>(
+            nen_endpoint_call_new, server.get(), static_cast<int32_t>(route), &headers, method.data(),
+            method.size(), target.data(), target.size(), detail::bytes(body), body.size(), now_ms)) {}
+
+  [[nodiscard]] nen::step step() {
+    return static_cast<nen::step>(detail::output<int32_t>(nen_endpoint_call_step, get()));
+  }
+  [[nodiscard]] std::string session_id() {
+    return detail::text<NEN_SESSION_ID_SIZE>(nen_endpoint_call_session_id, get());
+  }
+  [[nodiscard]] nen::session session() {
+    return detail::make<nen::session>(nen_endpoint_call_session, get());
+  }
+  [[nodiscard]] nonce_claim claim() {
+    nonce_claim wanted{};
+    check(nen_endpoint_call_claim(get(), wanted.nonce.data(), wanted.nonce.size(), &wanted.until_ms));
+    return wanted;
+  }
+
+  /** `session` nullptr: the store has none. */
+  void got(const nen::session *session) {
+    check(nen_endpoint_call_got(get(), session ? session->get() : nullptr));
+  }
+  void claimed(nen::claim claim) {
+    check(nen_endpoint_call_claimed(get(), static_cast<int32_t>(claim)));
+  }
+  void stored() {
+    check(nen_endpoint_call_stored(get()));
+  }
+  [[nodiscard]] response answer() {
+    uint16_t status = 0;
+    nen_buffer body{};
+    check(nen_endpoint_call_answer(get(), &status, &body));
+    return {status, buffer(body)};
   }
 };
 
