@@ -22,7 +22,7 @@
 
 #define MOST_CONNECTIONS 1000
 #define IDLE_SECONDS 30
-#define MOST_PLAIN_BODY ((size_t)1024 * 1024)
+#define MOST_BODY ((size_t)8 * 1024 * 1024)
 #define MOST_DELAY_MS 10000
 
 static nen_server *server;
@@ -220,7 +220,7 @@ static int is_protected(const request *request) {
 
 /* The headers alone say whether a request is let in: nothing of a stranger's body is kept. */
 static int32_t let_in(request *request) {
-  request->most_body = MOST_PLAIN_BODY;
+  request->most_body = MOST_BODY;
   int32_t code = nen_server_route(server, TEXT(request->method), TEXT(request->target), &request->route);
   if (code != NEN_OK) {
     return code;
@@ -232,9 +232,8 @@ static int32_t let_in(request *request) {
   if (!is_protected(request)) {
     return NEN_OK;
   }
-  code = nen_server_admit(server, store, &request->headers, TEXT(request->method), TEXT(request->target),
+  return nen_server_admit(server, store, &request->headers, TEXT(request->method), TEXT(request->target),
                           now_ms(), &request->exchange);
-  return code == NEN_OK ? nen_exchange_max_body(request->exchange, &request->most_body) : code;
 }
 
 /* A session endpoint. */
@@ -502,6 +501,19 @@ static int port_from_environment(uint16_t *port) {
   return number >= 0 && number <= UINT16_MAX && (end == NULL || *end == '\0');
 }
 
+static int32_t make_server(void) {
+  nen_server_options *options = NULL;
+  int32_t code = nen_server_options_new(&options);
+  if (code == NEN_OK) {
+    code = nen_server_options_set_max_body(options, MOST_BODY);
+  }
+  if (code == NEN_OK) {
+    code = nen_server_new(options, &server);
+  }
+  nen_server_options_free(options);
+  return code;
+}
+
 static int32_t open_store(void) {
   const char *url = getenv("NEN_REDIS_URL");
   return url == NULL || *url == '\0' ? nen_store_memory_new(0, 0, 0, &store) : redis_store_new(url, &store);
@@ -535,7 +547,7 @@ int main(void) {
   pthread_sigmask(SIG_BLOCK, &signals, NULL);
   signal(SIGPIPE, SIG_IGN);
 
-  int32_t code = nen_server_new(NULL, &server);
+  int32_t code = make_server();
   if (code == NEN_OK) {
     code = open_store();
   }
