@@ -1,0 +1,62 @@
+package nen
+
+/*
+#include <nen.h>
+
+#cgo noescape nen_session_id
+#cgo nocallback nen_session_id
+#cgo noescape nen_session_identity
+#cgo noescape nen_session_from_record
+#cgo noescape nen_session_to_record
+#cgo noescape nen_session_expires_ms
+*/
+import "C"
+
+import (
+	"time"
+	"unsafe"
+)
+
+func sessionID(session *C.nen_session) (string, error) {
+	var room [C.NEN_SESSION_ID_SIZE]C.char
+	err := call(func() C.int32_t { return C.nen_session_id(session, unsafe.SliceData(room[:]), C.NEN_SESSION_ID_SIZE) })
+	return field(room[:]), err
+}
+
+// sessionIdentity is the key that signed the session's handshake, nil if none did.
+func sessionIdentity(session *C.nen_session) ([]byte, error) {
+	var key C.nen_buffer
+	if err := call(func() C.int32_t { return C.nen_session_identity(session, &key) }); err != nil {
+		return nil, err
+	}
+	return take(&key), nil
+}
+
+// readSession reads a store's record. The session is to be freed.
+func readSession(sid string, record []byte, ttl time.Duration) (*C.nen_session, error) {
+	var session *C.nen_session
+	id, idLen := text(sid)
+	data, length := octets(record)
+	err := call(func() C.int32_t {
+		return C.nen_session_from_record(id, idLen, data, length, C.uint64_t(ttl.Milliseconds()), &session)
+	})
+	return session, err
+}
+
+// writeSession makes the record of a session for a store.
+func writeSession(session *C.nen_session) (sid string, record []byte, expires time.Time, err error) {
+	var buffer C.nen_buffer
+	var end C.uint64_t
+	err = call(func() C.int32_t {
+		if code := C.nen_session_expires_ms(session, &end); code != C.NEN_OK {
+			return code
+		}
+		return C.nen_session_to_record(session, &buffer)
+	})
+	if err != nil {
+		return "", nil, time.Time{}, err
+	}
+	record = take(&buffer)
+	sid, err = sessionID(session)
+	return sid, record, time.UnixMilli(int64(end)), err
+}

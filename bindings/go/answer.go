@@ -1,0 +1,249 @@
+package nen
+
+// #include <nen.h>
+import "C"
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"strconv"
+)
+
+// The headers of a sealed stream, beside its nonce.
+var streamHeaders = func() map[string]string {
+	headers := map[string]string{}
+	for i := C.size_t(0); C.nen_stream_header_name(i) != nil; i++ {
+		headers[C.GoString(C.nen_stream_header_name(i))] = C.GoString(C.nen_stream_header_value(i))
+	}
+	return headers
+}()
+
+type answerState int
+
+const (
+	answerPending   answerState = iota // the handler has not said anything
+	answerWhole                        // it is being collected
+	answerStreaming                    // its head is on the wire
+	answerSent                         // nothing more can be said: it was refused, or the handler has returned
+)
+
+// An answer is the ResponseWriter of a protected request. It has no Unwrap, since whoever got at the connection's own
+// writer could send plaintext. Like any ResponseWriter it is used by one goroutine at a time.
+type answer struct {
+	wire      http.ResponseWriter
+	header    http.Header // the handler's
+	head      bool        // the method is HEAD
+	exchange  exchange
+	maxLength int
+	refuse    func(error)
+
+	state  answerState
+	status int
+	body   bytes.Buffer // of a whole answer
+	sealer streamSealer // of a stream
+}
+
+var errAnswerSealed = errors.New("nen: the answer is complete, or was refused")
+
+// Header returns the handler's headers.
+func (a *answer) Header() http.Header {
+	return a.header
+}
+
+// WriteHeader decides how the answer travels.
+func (a *answer) WriteHeader(status int) {
+	if status < 100 || status > 999 {
+		panic("nen: invalid WriteHeader code " + strconv.Itoa(status)) // As net/http does.
+	}
+	if a.state != answerPending || status < http.StatusOK && status != http.StatusSwitchingProtocols {
+		return
+	}
+	a.status = status
+	a.header = a.header.Clone() // They count as they are now.
+	if a.header.Get("Content-Type") == "" {
+		a.state = answerWhole
+		return
+	}
+	form, err := answerForm(status, a.header)
+	switch {
+	case err != nil:
+		a.fail(err)
+	case form == formStream:
+		a.startStream()
+	default:
+		a.state = answerWhole
+	}
+}
+
+// Write takes a part of a whole answer, or seals a chunk of a stream.
+func (a *answer) Write(data []byte) (int, error) {
+	if a.state == answerPending {
+		a.WriteHeader(http.StatusOK)
+	}
+	switch a.state {
+	case answerWhole:
+		if len(data) > a.maxLength-a.body.Len() {
+			a.fail(&Error{Code: ErrInternal, Detail: "the handler's answer has more bytes than WithMaxAnswer allows"})
+			return 0, errAnswerSealed
+		}
+		return a.body.Write(data)
+	case answerStreaming:
+		return a.writeChunk(data)
+	default:
+		return 0, errAnswerSealed
+	}
+}
+
+// Flush sends the chunks of a stream that were written. A whole answer is sent when the handler returns.
+func (a *answer) Flush() {
+	_ = a.FlushError()
+}
+
+// FlushError is Flush, and tells whether the client is still there.
+func (a *answer) FlushError() error {
+	if a.state != answerStreaming {
+		return nil
+	}
+	return http.NewResponseController(a.wire).Flush()
+}
+
+// startStream sends the head of a sealed stream.
+func (a *answer) startStream() {
+	sealer, err := a.exchange.stream()
+	if err != nil {
+		a.fail(err)
+		return
+	}
+	a.sealer = sealer
+	nonce, err := sealer.nonceHeader()
+	if err != nil {
+		a.fail(err)
+		return
+	}
+	a.copyHeader()
+	for name, value := range streamHeaders {
+		a.wire.Header().Set(name, value)
+	}
+	a.wire.Header().Set(streamNonceHeader, nonce)
+	a.state = answerStreaming
+	a.wire.WriteHeader(a.status)
+}
+
+func (a *answer) writeChunk(data []byte) (int, error) {
+	if len(data) == 0 || a.head {
+		return len(data), nil
+	}
+	frame, err := a.sealer.seal(data)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := a.wire.Write(frame); err != nil {
+		return 0, err
+	}
+	return len(data), nil
+}
+
+// finish completes the answer when the handler has returned.
+func (a *answer) finish() {
+	if a.state == answerPending {
+		a.WriteHeader(http.StatusOK)
+	}
+	switch a.state {
+	case answerWhole:
+		a.sendWhole()
+	case answerStreaming:
+		frame, err := a.sealer.finish()
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		a.state = answerSent
+		if !a.head {
+			// An error means that the client has gone.
+			_, _ = a.wire.Write(frame)
+		}
+	}
+}
+
+func (a *answer) sendWhole() {
+	form, err := a.wholeForm()
+	if err != nil {
+		a.fail(err)
+		return
+	}
+	status, sealed, err := a.exchange.seal(form, a.status, a.body.Bytes())
+	if err != nil {
+		a.fail(err)
+		return
+	}
+	a.state = answerSent
+	a.copyHeader()
+	header := a.wire.Header()
+	header.Set("Content-Type", jsonType)
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Length", strconv.Itoa(a.sealedLength(len(sealed))))
+	a.wire.WriteHeader(status)
+	if !a.head {
+		_, _ = a.wire.Write(sealed)
+	}
+}
+
+// wholeForm is how a whole answer travels. If the handler named no type, what it wrote tells.
+func (a *answer) wholeForm() (form, error) {
+	if a.header.Get("Content-Type") != "" {
+		return answerForm(a.status, a.header)
+	}
+	written := "text/plain"
+	if a.body.Len() == 0 || json.Valid(a.body.Bytes()) {
+		written = jsonType
+	}
+	a.header.Set("Content-Type", written)
+	form, err := answerForm(a.status, a.header)
+	if form == formStream {
+		form = formText
+	}
+	return form, err
+}
+
+// sealedLength is the Content-Length of the sealed answer. A handler of HEAD may have told what it would have written.
+func (a *answer) sealedLength(actual int) int {
+	announced, err := strconv.Atoi(a.header.Get("Content-Length"))
+	if a.head && a.body.Len() == 0 && err == nil && 0 < announced && announced <= a.maxLength {
+		return sealedSize(announced)
+	}
+	return actual
+}
+
+// copyHeader puts those of the handler's headers on the wire that travel.
+func (a *answer) copyHeader() {
+	maps.Copy(a.wire.Header(), visible(a.header, hiddenAnswerHeaders))
+}
+
+// fail answers with an error instead.
+func (a *answer) fail(err error) {
+	a.state = answerSent
+	a.body.Reset()
+	a.refuse(err)
+}
+
+// recover answers for a handler that panicked, unless something was sent, or nothing shall be.
+func (a *answer) recover(r *http.Request) {
+	cause := recover()
+	switch {
+	case cause == nil:
+	case cause == http.ErrAbortHandler || a.state == answerStreaming:
+		panic(cause)
+	default:
+		logPanic(r, cause)
+		if a.state != answerSent {
+			a.fail(&Error{Code: ErrInternal, Detail: "the handler panicked"})
+		}
+	}
+}
+
+// release wipes the keys of a stream.
+func (a *answer) release() {
+	a.sealer.close()
+}

@@ -1,0 +1,164 @@
+package nen
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// A ServerOption is a setting of [NewServer] and [Middleware].
+type ServerOption interface {
+	applyToServer(*serverConfig) error
+}
+
+type serverOption func(*serverConfig) error
+
+func (o serverOption) applyToServer(c *serverConfig) error { return o(c) }
+
+type serverConfig struct {
+	commonConfig
+	policy
+	externalPrefix string
+	protects       pathRule
+	store          Store
+	storeTimeout   time.Duration
+	logger         *slog.Logger
+}
+
+// WithStore sets where sessions and used nonces are kept. Default: in this process's memory, which serves one process.
+func WithStore(store Store) ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		if store == nil {
+			return errors.New("nen: the store is nil")
+		}
+		c.store = store
+		return nil
+	})
+}
+
+// WithStoreTimeout sets how long one question to the store may take. Default: 2 s. It does not concern a [MemoryStore].
+func WithStoreTimeout(timeout time.Duration) ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		c.storeTimeout = timeout
+		return positive("store's timeout", int64(timeout))
+	})
+}
+
+// WithProtect sets which paths are protected, by patterns such as "/api/*", where an asterisk stands for anything,
+// slashes too; "/api/*" covers "/api" itself. They are compared with the path that handlers see, r.URL.Path, in each
+// spelling that routers may take for the same. Default: every path outside of the prefix.
+func WithProtect(patterns ...string) ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		if len(patterns) == 0 {
+			return errors.New("nen: there is no pattern, so that nothing would be protected")
+		}
+		for _, pattern := range patterns {
+			if !strings.HasPrefix(pattern, "/") && !strings.HasPrefix(pattern, "*") {
+				return fmt.Errorf("nen: a pattern must start with a slash or an asterisk: %q", pattern)
+			}
+		}
+		c.protects = matchAny(patterns)
+		return nil
+	})
+}
+
+// WithProtectFunc sets which paths are protected, as [WithProtect] does, by a function. A path is protected if the
+// function is true of any of its spellings.
+func WithProtectFunc(protects func(path string) bool) ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		if protects == nil {
+			return errors.New("nen: the function is nil")
+		}
+		c.protects = protects
+		return nil
+	})
+}
+
+// WithExternalPrefix sets a path, percent-encoded, that a proxy in front takes away: clients sign the path that they
+// see. [http.StripPrefix] does not need it.
+func WithExternalPrefix(path string) ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		if !strings.HasPrefix(path, "/") || doubtful(path) {
+			return errors.New("nen: the external prefix must be a path that starts with a slash, percent-encoded")
+		}
+		c.externalPrefix = strings.TrimRight(path, "/")
+		return nil
+	})
+}
+
+// WithSessionTTL sets how long a session lives. Default: one hour.
+func WithSessionTTL(ttl time.Duration) ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		c.ttl = ttl
+		return positive("milliseconds of a session's life", ttl.Milliseconds())
+	})
+}
+
+// WithWindow sets how far a request's timestamp may be from the clock, either way. Default: 30 s.
+func WithWindow(window time.Duration) ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		c.window = window
+		return positive("milliseconds of the window", window.Milliseconds())
+	})
+}
+
+// WithMaxBody sets the most bytes of a request's sealed body. Reading stops there ([ErrWireInvalidPayloadFormat]).
+// Default: 8 MiB.
+func WithMaxBody(bytes int) ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		c.maxBody = bytes
+		return positive("most bytes of a body", bytes)
+	})
+}
+
+// WithUnsignedRequests admits requests without a signature, from legacy clients that cannot sign. A signature that is
+// present is still checked. Servers that share a store must agree on it.
+func WithUnsignedRequests() ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		c.lax = true
+		return nil
+	})
+}
+
+// WithSignedLifecycle refuses to rotate, terminate or tell the status of a session unless the request is signed. The
+// TypeScript client does not sign them; this one does.
+func WithSignedLifecycle() ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		c.signedLifecycle = true
+		return nil
+	})
+}
+
+// WithRequiredIdentity lets only clients with an identity shake hands.
+func WithRequiredIdentity() ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		c.requireIdentity = true
+		return nil
+	})
+}
+
+// WithAllowedIdentities lets only clients with one of these public keys shake hands: DER SubjectPublicKeyInfo, as
+// [Identity.PublicKey] gives it.
+func WithAllowedIdentities(publicKeys ...[]byte) ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		// Without a key nobody was meant to be allowed, which the library would take for everybody.
+		if len(publicKeys) == 0 {
+			return errors.New("nen: the list of allowed identities is empty")
+		}
+		c.identities = publicKeys
+		return nil
+	})
+}
+
+// WithLogger sets where the server tells what it refused and why. Default: [slog.Default] at that time.
+func WithLogger(logger *slog.Logger) ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		if logger == nil {
+			return errors.New("nen: the logger is nil")
+		}
+		c.logger = logger
+		return nil
+	})
+}

@@ -1,0 +1,54 @@
+package nen
+
+import (
+	"errors"
+	"net/http"
+)
+
+// A Transport is an [http.RoundTripper] for the protected endpoints of one server, so that programs written for
+// [http.Client] need no other change. It shakes hands on first use, seals the body of each request, which must be JSON or
+// none, and opens the answer: the response has the plain body, as JSON or as a stream that is read as it comes, and
+// [IsSealed] tells whether it is the endpoint's own.
+//
+// It fails closed: whatever the protocol refuses is an [*Error], and so is an error that the server answers with. Reading
+// a stream that breaks off ends with [ErrStreamTruncated]. A session that the server lost is made anew, once for all
+// requests under way, and the request repeated. Requests to any other server, for example where a redirect points, are
+// refused, since what they carry is not for it.
+//
+// Any number of goroutines may use it at once.
+type Transport struct {
+	connection *connection
+}
+
+var _ http.RoundTripper = (*Transport)(nil)
+
+// NewTransport makes a transport over another one, [http.DefaultTransport] if that is nil, to the server at an URL of http
+// or https, with a path if the server is mounted under one.
+func NewTransport(base http.RoundTripper, baseURL string, options ...ClientOption) (*Transport, error) {
+	config, err := clientConfigOf(options)
+	if err != nil {
+		return nil, err
+	}
+	if config.http != nil {
+		return nil, errors.New("nen: WithHTTPClient is for NewClient: a transport sends by its base")
+	}
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	connection, err := newConnection(baseURL, config, base.RoundTrip)
+	if err != nil {
+		return nil, err
+	}
+	return &Transport{connection}, nil
+}
+
+// RoundTrip seals a request, sends it and opens the answer.
+func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	return t.connection.roundTrip(request, expectEither)
+}
+
+// Close wipes the keys of the session, which lives on at the server until its end.
+func (t *Transport) Close() error {
+	t.connection.core.close()
+	return nil
+}
