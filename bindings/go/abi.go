@@ -1,8 +1,6 @@
 package nen
 
 /*
-#cgo !nen_static pkg-config: nen
-#cgo nen_static pkg-config: nen-static
 #include <nen.h>
 
 #cgo noescape nen_buffer_free
