@@ -42,6 +42,7 @@ type answer struct {
 
 	state  answerState
 	status int
+	fixed  http.Header  // the handler's headers as they were when it sent them
 	body   bytes.Buffer // of a whole answer
 	sealer streamSealer // of a stream
 }
@@ -62,12 +63,12 @@ func (a *answer) WriteHeader(status int) {
 		return
 	}
 	a.status = status
-	a.header = a.header.Clone() // They count as they are now.
-	if a.header.Get("Content-Type") == "" {
+	a.fixed = a.header.Clone()
+	if a.fixed.Get("Content-Type") == "" {
 		a.state = answerWhole
 		return
 	}
-	form, err := answerForm(status, a.header)
+	form, err := answerForm(status, a.fixed)
 	switch {
 	case err != nil:
 		a.fail(err)
@@ -192,15 +193,15 @@ func (a *answer) sendWhole() {
 
 // wholeForm is how a whole answer travels. If the handler named no type, what it wrote tells.
 func (a *answer) wholeForm() (form, error) {
-	if a.header.Get("Content-Type") != "" {
-		return answerForm(a.status, a.header)
+	if a.fixed.Get("Content-Type") != "" {
+		return answerForm(a.status, a.fixed)
 	}
 	written := "text/plain"
 	if a.body.Len() == 0 || json.Valid(a.body.Bytes()) {
 		written = jsonType
 	}
-	a.header.Set("Content-Type", written)
-	form, err := answerForm(a.status, a.header)
+	a.fixed.Set("Content-Type", written)
+	form, err := answerForm(a.status, a.fixed)
 	if form == formStream {
 		form = formText
 	}
@@ -209,7 +210,7 @@ func (a *answer) wholeForm() (form, error) {
 
 // sealedLength is the Content-Length of the sealed answer. A handler of HEAD may have told what it would have written.
 func (a *answer) sealedLength(actual int) int {
-	announced, err := strconv.Atoi(a.header.Get("Content-Length"))
+	announced, err := strconv.Atoi(a.fixed.Get("Content-Length"))
 	if a.head && a.body.Len() == 0 && err == nil && 0 < announced && announced <= a.maxLength {
 		return sealedSize(announced)
 	}
@@ -218,7 +219,7 @@ func (a *answer) sealedLength(actual int) int {
 
 // copyHeader puts those of the handler's headers on the wire that travel.
 func (a *answer) copyHeader() {
-	maps.Copy(a.wire.Header(), visible(a.header, hiddenAnswerHeaders))
+	maps.Copy(a.wire.Header(), visible(a.fixed, hiddenAnswerHeaders))
 }
 
 // fail answers with an error instead.

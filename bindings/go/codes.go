@@ -4,52 +4,52 @@ package nen
 
 // The codes of the protocol. Each is an error for [errors.Is].
 const (
-	// ErrHandshakeMissingPublicKey is ISO-1001: The handshake carries no usable public key.: The handshake carries no usable public key.
+	// ErrHandshakeMissingPublicKey is ISO-1001: The handshake carries no usable public key.
 	ErrHandshakeMissingPublicKey Code = 1001
-	// ErrHandshakeFailed is ISO-1002: The key exchange could not be completed.: The key exchange could not be completed.
+	// ErrHandshakeFailed is ISO-1002: The key exchange could not be completed.
 	ErrHandshakeFailed Code = 1002
-	// ErrHandshakeNetwork is ISO-1003: The handshake endpoint could not be reached.: The handshake endpoint could not be reached.
+	// ErrHandshakeNetwork is ISO-1003: The handshake endpoint could not be reached.
 	ErrHandshakeNetwork Code = 1003
-	// ErrHandshakeBadResponse is ISO-1004: The handshake was not answered as the protocol requires.: The handshake was not answered as the protocol requires.
+	// ErrHandshakeBadResponse is ISO-1004: The handshake was not answered as the protocol requires.
 	ErrHandshakeBadResponse Code = 1004
-	// ErrSessionNotInitialized is ISO-2001: There is no session yet.: There is no session yet.
+	// ErrSessionNotInitialized is ISO-2001: There is no session yet.
 	ErrSessionNotInitialized Code = 2001
-	// ErrSessionInvalidOrExpired is ISO-2002: The session is not valid or has expired.: The session is not valid or has expired.
+	// ErrSessionInvalidOrExpired is ISO-2002: The session is not valid or has expired.
 	ErrSessionInvalidOrExpired Code = 2002
-	// ErrSessionHeaderMissing is ISO-2003: The request names no session.: The request names no session.
+	// ErrSessionHeaderMissing is ISO-2003: The request names no session.
 	ErrSessionHeaderMissing Code = 2003
-	// ErrAuthSignatureMissing is ISO-3001: The request is not signed.: The request is not signed.
+	// ErrAuthSignatureMissing is ISO-3001: The request is not signed.
 	ErrAuthSignatureMissing Code = 3001
-	// ErrAuthSignatureInvalid is ISO-3002: The request signature is not valid.: The request signature is not valid.
+	// ErrAuthSignatureInvalid is ISO-3002: The request signature is not valid.
 	ErrAuthSignatureInvalid Code = 3002
-	// ErrAuthTimestampOutOfWindow is ISO-3003: The request timestamp is outside the accepted window.: The request timestamp is outside the accepted window.
+	// ErrAuthTimestampOutOfWindow is ISO-3003: The request timestamp is outside the accepted window.
 	ErrAuthTimestampOutOfWindow Code = 3003
-	// ErrAuthIdentitySignatureInvalid is ISO-3004: The identity of the client could not be verified.: The identity of the client could not be verified.
+	// ErrAuthIdentitySignatureInvalid is ISO-3004: The identity of the client could not be verified.
 	ErrAuthIdentitySignatureInvalid Code = 3004
-	// ErrAuthNonceMissing is ISO-3005: The request carries no usable nonce.: The request carries no usable nonce.
+	// ErrAuthNonceMissing is ISO-3005: The request carries no usable nonce.
 	ErrAuthNonceMissing Code = 3005
-	// ErrCryptoDecryptFailed is ISO-4001: The payload could not be decrypted.: The payload could not be decrypted.
+	// ErrCryptoDecryptFailed is ISO-4001: The payload could not be decrypted.
 	ErrCryptoDecryptFailed Code = 4001
-	// ErrCryptoEncryptFailed is ISO-4002: The payload could not be encrypted.: The payload could not be encrypted.
+	// ErrCryptoEncryptFailed is ISO-4002: The payload could not be encrypted.
 	ErrCryptoEncryptFailed Code = 4002
-	// ErrCryptoPayloadNotJSON is ISO-4003: The payload is not JSON.: The payload is not JSON.
+	// ErrCryptoPayloadNotJSON is ISO-4003: The payload is not JSON.
 	ErrCryptoPayloadNotJSON Code = 4003
-	// ErrReplayNonceReused is ISO-5001: The nonce was already used.: The nonce was already used.
+	// ErrReplayNonceReused is ISO-5001: The nonce was already used.
 	ErrReplayNonceReused Code = 5001
-	// ErrReplayCacheFull is ISO-5002: The server cannot take more requests at the moment.: The server cannot take more requests at the moment.
+	// ErrReplayCacheFull is ISO-5002: The server cannot take more requests at the moment.
 	ErrReplayCacheFull Code = 5002
-	// ErrWireInvalidPayloadFormat is ISO-6001: The payload does not have the expected format.: The payload does not have the expected format.
+	// ErrWireInvalidPayloadFormat is ISO-6001: The payload does not have the expected format.
 	ErrWireInvalidPayloadFormat Code = 6001
-	// ErrWireDecodeFailed is ISO-6002: A value is not valid base64.: A value is not valid base64.
+	// ErrWireDecodeFailed is ISO-6002: A value is not valid base64.
 	ErrWireDecodeFailed Code = 6002
-	// ErrStreamMissingNonceHeader is ISO-7001: The stream carries no nonce.: The stream carries no nonce.
+	// ErrStreamMissingNonceHeader is ISO-7001: The stream carries no nonce.
 	ErrStreamMissingNonceHeader Code = 7001
-	// ErrStreamRequestFailed is ISO-7002: The stream could not be opened.: The stream could not be opened.
+	// ErrStreamRequestFailed is ISO-7002: The stream could not be opened.
 	ErrStreamRequestFailed Code = 7002
-	// ErrStreamTruncated is ISO-7003: The stream ended before its end mark.: The stream ended before its end mark.
+	// ErrStreamTruncated is ISO-7003: The stream ended before its end mark.
 	ErrStreamTruncated Code = 7003
-	// ErrInternal is ISO-9000: An internal error occurred.: An internal error occurred.
+	// ErrInternal is ISO-9000: An internal error occurred.
 	ErrInternal Code = 9000
-	// ErrStoreUnavailable is ISO-9001: The session store is not available.: The session store is not available.
+	// ErrStoreUnavailable is ISO-9001: The session store is not available.
 	ErrStoreUnavailable Code = 9001
 )

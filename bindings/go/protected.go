@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // What a caller expects as the answer.
@@ -37,7 +38,8 @@ func (c *connection) roundTrip(request *http.Request, expected expectation) (*ht
 	if method == "" {
 		method = http.MethodGet
 	}
-	call, err := c.core.call(method, request.URL.EscapedPath())
+	target, _, _ := strings.Cut(request.URL.RequestURI(), "?") // What net/http puts in the request line.
+	call, err := c.core.call(method, target)
 	if err != nil {
 		return nil, err
 	}
