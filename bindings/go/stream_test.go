@@ -265,7 +265,10 @@ func TestLiesOnWholeAnswers(t *testing.T) {
 		"plaintext": {func(*http.Response, []byte) []byte { return []byte(`{"received":1}`) }, nen.ErrWireInvalidPayloadFormat},
 		"empty":     {func(*http.Response, []byte) []byte { return nil }, nen.ErrWireInvalidPayloadFormat},
 		"html":      {func(*http.Response, []byte) []byte { return []byte("<h1>") }, nen.ErrWireInvalidPayloadFormat},
-		"refused":   {func(r *http.Response, _ []byte) []byte { r.StatusCode = 409; return []byte(`{"error":{"code":"ISO-5001","message":"no"}}`) }, nen.ErrReplayNonceReused},
+		"refused": {func(r *http.Response, _ []byte) []byte {
+			r.StatusCode = 409
+			return []byte(`{"error":{"code":"ISO-5001","message":"no"}}`)
+		}, nen.ErrReplayNonceReused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, _ := serve(t, echo)

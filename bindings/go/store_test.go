@@ -1,0 +1,221 @@
+package nen_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	nen "github.com/withnen/nen/bindings/go"
+)
+
+// A remote store is one that the library does not know: it is asked step by step.
+type remote struct {
+	nen.Store
+	fail func(ctx context.Context, what string) error
+}
+
+func newRemote() *remote {
+	return &remote{nen.NewMemoryStore(nen.MemoryLimits{}), func(context.Context, string) error { return nil }}
+}
+
+func (r *remote) Get(ctx context.Context, sid string) ([]byte, error) {
+	if err := r.fail(ctx, "get"); err != nil {
+		return nil, err
+	}
+	return r.Store.Get(ctx, sid)
+}
+
+func (r *remote) Set(ctx context.Context, sid string, record []byte, expires time.Time) error {
+	if err := r.fail(ctx, "set"); err != nil {
+		return err
+	}
+	return r.Store.Set(ctx, sid, record, expires)
+}
+
+func (r *remote) Delete(ctx context.Context, sid string) error {
+	if err := r.fail(ctx, "delete"); err != nil {
+		return err
+	}
+	return r.Store.Delete(ctx, sid)
+}
+
+func (r *remote) ClaimNonce(ctx context.Context, sid string, nonce [nen.NonceSize]byte, until time.Time) (bool, error) {
+	if err := r.fail(ctx, "claim"); err != nil {
+		return false, err
+	}
+	return r.Store.ClaimNonce(ctx, sid, nonce, until)
+}
+
+func TestServersShareARemoteStore(t *testing.T) {
+	store := newRemote()
+	one, _ := serve(t, echo, nen.WithStore(store))
+	two, _ := serve(t, echo, nen.WithStore(store))
+	var turn atomic.Int32
+	client := connect(t, one, tapped(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		if turn.Add(1)%2 == 0 {
+			r.URL.Host = strings.TrimPrefix(two, "http://")
+		}
+		return next.RoundTrip(r)
+	}))
+	ctx := t.Context()
+	for range 4 {
+		fetch(t, client, "POST", "/", 1)
+		fetch(t, client, "GET", "/", nil)
+	}
+	first := client.SessionID()
+	for range 2 {
+		if err := client.Rotate(ctx); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "status", must(client.Status(ctx)), true)
+	}
+	_, code := bare(t, "GET", one, http.Header{"X-Nen-Session": {first}})
+	equal(t, "rotated session", code, "ISO-2002")
+	last := client.SessionID()
+	if err := client.Terminate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	_, code = bare(t, "GET", two, http.Header{"X-Nen-Session": {last}})
+	equal(t, "terminated session", code, "ISO-2002")
+}
+
+func TestOneOfManyCopiesIsAdmitted(t *testing.T) {
+	const copies = 16
+	for name, store := range map[string]nen.Store{"memory": nen.NewMemoryStore(nen.MemoryLimits{}), "remote": newRemote()} {
+		t.Run(name, func(t *testing.T) {
+			one, _ := serve(t, echo, nen.WithStore(store))
+			two, _ := serve(t, echo, nen.WithStore(store))
+			ok, replayed := race(t, copies, one, two)
+			equal(t, "admitted", ok, 1)
+			equal(t, "refused as replays", replayed, copies-1)
+		})
+	}
+}
+
+// race sends copies of one request to two servers at once, and counts those that were admitted and refused as replays.
+func race(t *testing.T, copies int, one, two string) (ok, replayed int) {
+	t.Helper()
+	results := make(chan string, copies)
+	client := connect(t, one, tapped(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		if strings.Contains(r.URL.Path, "/api/nen/") {
+			return next.RoundTrip(r)
+		}
+		var group sync.WaitGroup
+		for i := range copies {
+			group.Go(func() {
+				status, code := bare(t, r.Method, []string{one, two}[i%2], r.Header.Clone())
+				results <- http.StatusText(status) + code
+			})
+		}
+		group.Wait()
+		return nil, errors.New("that was it")
+	}))
+	if err := client.Fetch(t.Context(), "GET", "/", nil, nil); !strings.Contains(err.Error(), "that was it") {
+		t.Fatal(err)
+	}
+	for range copies {
+		switch result := <-results; result {
+		case "OK":
+			ok++
+		case "ConflictISO-5001":
+			replayed++
+		default:
+			t.Errorf("got %s", result)
+		}
+	}
+	return ok, replayed
+}
+
+func TestAStoreThatFailsIsNotALostSession(t *testing.T) {
+	for _, what := range []string{"get", "set", "delete", "claim"} {
+		for how, fail := range map[string]func(context.Context) error{
+			"error":   func(context.Context) error { return errors.New("connection refused") },
+			"timeout": func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+			"panic":   func(context.Context) error { panic("nil map") },
+			"deaf":    func(context.Context) error { time.Sleep(200 * time.Millisecond); return nil },
+		} {
+			t.Run(what+" "+how, func(t *testing.T) {
+				store := newRemote()
+				var broken atomic.Bool
+				store.fail = func(ctx context.Context, asked string) error {
+					if asked == what && broken.Load() {
+						return fail(ctx)
+					}
+					return nil
+				}
+				url, log := serve(t, echo, nen.WithStore(store), nen.WithStoreTimeout(20*time.Millisecond))
+				client := connect(t, url)
+				if err := client.Handshake(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				sid := client.SessionID()
+				broken.Store(true)
+				ask := map[string]func(context.Context) error{
+					"get":    func(ctx context.Context) error { return client.Fetch(ctx, "GET", "/", nil, nil) },
+					"claim":  func(ctx context.Context) error { return client.Fetch(ctx, "GET", "/", nil, nil) },
+					"set":    client.Rotate,
+					"delete": client.Rotate,
+				}[what]
+				err := wantCode(t, ask(t.Context()), nen.ErrStoreUnavailable)
+				equal(t, "status", err.HTTPStatus(), 503)
+				if !strings.Contains(log.String(), "cause=") {
+					t.Errorf("the log does not tell why: %s", log)
+				}
+				broken.Store(false)
+				equal(t, "session", client.SessionID(), sid)
+				fetch(t, client, "GET", "/", nil)
+			})
+		}
+	}
+}
+
+func TestAStoreMayBeFull(t *testing.T) {
+	store := newRemote()
+	store.Store = nen.NewMemoryStore(nen.MemoryLimits{MaxSessions: 1, MaxNoncesPerSession: 2})
+	url, _ := serve(t, echo, nen.WithStore(store))
+	client := connect(t, url)
+	fetch(t, client, "GET", "/", nil)
+	fetch(t, client, "GET", "/", nil)
+	wantCode(t, client.Fetch(t.Context(), "GET", "/", nil, nil), nen.ErrReplayCacheFull)
+	wantCode(t, connect(t, url).Handshake(t.Context()), nen.ErrStoreUnavailable)
+}
+
+func TestAMemoryStoreCountsSweepsAndCloses(t *testing.T) {
+	store := nen.NewMemoryStore(nen.MemoryLimits{MaxSessions: 10})
+	url, _ := serve(t, echo, nen.WithStore(store), nen.WithSessionTTL(10*time.Millisecond))
+	if err := connect(t, url).Handshake(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sessions, nonces, err := store.Len()
+	if sessions != 1 || nonces != 0 || err != nil {
+		t.Errorf("got %d, %d, %v", sessions, nonces, err)
+	}
+	for sessions > 0 {
+		if err := store.Sweep(); err != nil {
+			t.Fatal(err)
+		}
+		sessions, _, _ = store.Len()
+	}
+	_ = store.Close()
+	if _, err := store.Get(t.Context(), "00000000-0000-4000-8000-000000000000"); !errors.Is(err, nen.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	wantCode(t, connect(t, url).Handshake(t.Context()), nen.ErrInternal)
+}
+
+func TestKeysOfASharedStore(t *testing.T) {
+	const sid = "00000000-0000-4000-8000-000000000000"
+	equal(t, "record", must(nen.RecordKey(sid)), "nen:session:"+sid)
+	equal(t, "nonce", must(nen.NonceKey(sid, [nen.NonceSize]byte{})), "nen:session:"+sid+":n:AAAAAAAAAAAAAAAA")
+	if _, err := nen.RecordKey("*"); err == nil {
+		t.Error("a pattern was taken for a session id")
+	}
+	if _, err := nen.NonceKey("*", [nen.NonceSize]byte{}); err == nil {
+		t.Error("a pattern was taken for a session id")
+	}
+}
