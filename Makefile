@@ -10,6 +10,7 @@ C_FILES      := $(shell find tests/abi bindings/c -name '*.[ch]' -o -name '*.[ch
 CORE        := Cargo.toml Cargo.lock .cargo/config.toml $(shell find src -name '*.rs')
 LIBNEN_CODE := $(CORE) $(shell find nen-ffi -type f)
 PYTHON_CODE := $(CORE) python/Cargo.toml python/pyproject.toml $(shell find python/src -type f)
+GO_CODE     := $(shell find bindings/go -type f)
 NODE_CODE   := $(CORE) node/Cargo.toml node/build.rs node/tsconfig.json $(shell find node/src node/ts node/scripts -type f)
 
 VENV   := .venv/.installed
@@ -19,12 +20,15 @@ DIST   := target/.libnen-release
 PYNEN  := .venv/.nen
 NODE   := node/node_modules/.nen
 DEMO   := examples/demo/node_modules/.installed
+GOLIB  := target/go/.installed
+GOPEER := target/interop/.go
+GO     := bindings/go/with-libnen
 CPEERS := target/c/.built
 DONE    = @mkdir -p $(@D) && touch $@
 
 .DEFAULT_GOAL := help
 .PHONY: help build install uninstall demo interop interop-build clean
-.PHONY: test lint test-core test-abi test-install test-examples test-python test-node test-docs test-demo
+.PHONY: test lint test-core test-abi test-install test-examples test-python test-node test-go test-docs test-demo
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,17 +44,17 @@ uninstall: ## what install put there
 demo: $(PYNEN) $(NODE) $(DEMO) ## a FastAPI server, a proxy that shows what it sees, a Node client
 	@node examples/demo/demo.mjs
 
-interop-build: $(PYNEN) $(NODE) $(CPEERS) ## what the peers of tests/interop run on
+interop-build: $(PYNEN) $(NODE) $(CPEERS) $(GOPEER) ## what the peers of tests/interop run on
 
 interop: interop-build ## every server against every client
 	@tests/interop/run
 
 # ── tests ────────────────────────────────────────────────────────────────────────────────────────────────
 
-test: lint test-core test-abi test-install test-examples test-python test-node test-docs interop test-demo ## everything
+test: lint test-core test-abi test-install test-examples test-python test-node test-go test-docs interop test-demo ## everything
 	@echo 'make test: everything passed'
 
-lint: $(VENV) $(NPM) ## formatters and linters of every language; generated files
+lint: $(VENV) $(NPM) $(GOLIB) ## formatters and linters of every language; generated files
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --quiet --no-deps --package nen
@@ -58,6 +62,9 @@ lint: $(VENV) $(NPM) ## formatters and linters of every language; generated file
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	cd python && $(BIN)/ruff check $(PYTHON_FILES) && $(BIN)/ruff format --check $(PYTHON_FILES)
 	cd node && npm run --silent lint
+	@unformatted=$$(gofmt -d bindings/go) && echo "$$unformatted" && test -z "$$unformatted"
+	$(GO) go vet ./...
+	$(GO) go tool -modfile=tools/go.mod staticcheck ./...
 
 test-core: ## the core and the C ABI's Rust side
 	cargo test --quiet
@@ -80,6 +87,13 @@ test-python: $(PYNEN) ## the Python package, over real sockets
 
 test-node: $(NODE) ## the Node package, over real sockets
 	cd node && npm test --silent
+
+test-go: $(GOLIB) ## the Go module, over real sockets and a real Redis; the checks of Go and cgo that cost time
+	@scripts/require redis-server=redis-server
+	$(GO) go test ./...
+	$(GO) env GOGC=1 go test ./...
+	$(GO) env GOEXPERIMENT=cgocheck2 go test -race ./...
+	$(GO) go test -tags nen_static ./...
 
 test-docs: $(PYNEN) $(NODE) ## that the examples in README.md run as they stand
 	@$(BIN)/python tests/readme
@@ -128,6 +142,17 @@ $(PYNEN): $(VENV) $(PYTHON_CODE)
 
 $(NODE): $(NPM) $(NODE_CODE)
 	cd node && npm run --silent build
+	$(DONE)
+
+# libnen for the Go module, as a user would install it.
+$(GOLIB): $(DIST) $(shell find bindings/c/package -type f)
+	@scripts/require pkg-config=pkg-config
+	@PREFIX=$(CURDIR)/target/go LIBDIR= INCLUDEDIR= DESTDIR= bindings/c/package/install
+	$(DONE)
+
+$(GOPEER): $(GOLIB) $(GO_CODE)
+	$(GO) go build -tags nen_static -o $(CURDIR)/target/interop/go-server ./internal/interop/server
+	$(GO) go build -tags nen_static -o $(CURDIR)/target/interop/go-client ./internal/interop/client
 	$(DONE)
 
 $(DEMO): examples/demo/package-lock.json

@@ -1,28 +1,13 @@
 package nen_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	nen "github.com/withnen/nen/bindings/go"
 )
-
-func TestTheConstantsAreThoseOfTheLibrary(t *testing.T) {
-	command := exec.Command("go", "run", "./internal/gencodes")
-	command.Stderr = os.Stderr
-	generated, err := command.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if committed := must(os.ReadFile("codes.go")); !bytes.Equal(generated, committed) {
-		t.Error("codes.go is out of date: run `go generate`")
-	}
-}
 
 func TestEveryCodeIsDescribed(t *testing.T) {
 	count := 0
