@@ -62,7 +62,7 @@ lint: $(VENV) $(NPM) $(GOLIB) ## formatters and linters of every language; gener
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	cd python && $(BIN)/ruff check $(PYTHON_FILES) && $(BIN)/ruff format --check $(PYTHON_FILES)
 	cd node && npm run --silent lint
-	@unformatted=$$(gofmt -d bindings/go) && echo "$$unformatted" && test -z "$$unformatted"
+	@test -z "$$(gofmt -l bindings/go)" || { gofmt -d bindings/go; exit 1; }
 	$(GO) go vet ./...
 	$(GO) go tool -modfile=tools/go.mod staticcheck ./...
 
