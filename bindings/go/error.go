@@ -75,7 +75,7 @@ func (c Code) Error() string {
 // that a peer sent.
 type Error struct {
 	Code
-	// Detail is what exactly was found; empty if the peer reported the error.
+	// Detail is what exactly was found. It is not sent.
 	Detail string
 	// Cause is what the error comes of outside of the protocol: a broken connection, a failed store.
 	Cause error

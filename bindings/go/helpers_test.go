@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -184,4 +185,8 @@ func tapped(f tap) nen.ClientOption {
 
 func discard() *slog.Logger {
 	return slog.New(slog.DiscardHandler)
+}
+
+func slogToNowhere() *log.Logger {
+	return slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 }

@@ -127,7 +127,8 @@ type sealedKey struct{}
 
 // IsSealed reports whether a response of a [Client] or [Transport] is the endpoint's own answer. Only its body is
 // authentic: the protocol does not seal status and headers. Other responses, which are never 2xx, come from something in
-// between (a proxy's 502, a redirect), and nothing of them is authentic. The answer to HEAD has no body.
+// between (a proxy's 502, a redirect), and nothing of them is authentic. An answer to HEAD has no body that could show
+// whose it is.
 func IsSealed(response *http.Response) bool {
 	if response == nil || response.Request == nil {
 		return false

@@ -18,6 +18,7 @@ import (
 // Any number of goroutines may use it at once.
 type Transport struct {
 	connection *connection
+	base       http.RoundTripper
 }
 
 var _ http.RoundTripper = (*Transport)(nil)
@@ -39,12 +40,19 @@ func NewTransport(base http.RoundTripper, baseURL string, options ...ClientOptio
 	if err != nil {
 		return nil, err
 	}
-	return &Transport{connection}, nil
+	return &Transport{connection, base}, nil
 }
 
 // RoundTrip seals a request, sends it and opens the answer.
 func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return t.connection.roundTrip(request, expectEither)
+}
+
+// CloseIdleConnections closes the idle connections of the transport below, if it can; [http.Client] calls it.
+func (t *Transport) CloseIdleConnections() {
+	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		base.CloseIdleConnections()
+	}
 }
 
 // Close wipes the keys of the session, which lives on at the server until its end.
