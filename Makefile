@@ -95,7 +95,7 @@ test-go: $(GOLIB) ## the Go module, over real sockets and a real Redis; the chec
 	$(GO) env GOEXPERIMENT=cgocheck2 go test -race ./...
 	$(GO) go test -tags nen_static ./...
 
-test-docs: $(PYNEN) $(NODE) ## that the examples in README.md run as they stand
+test-docs: $(PYNEN) $(NODE) $(GOLIB) ## that the examples in README.md run as they stand
 	@$(BIN)/python tests/readme
 
 test-demo: $(PYNEN) $(NODE) $(DEMO) ## that the demo tells its story without a terminal, too
