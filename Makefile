@@ -13,18 +13,18 @@ PYTHON_CODE := $(CORE) python/Cargo.toml python/pyproject.toml $(shell find pyth
 GO_CODE     := $(shell find bindings/go -type f)
 NODE_CODE   := $(CORE) node/Cargo.toml node/build.rs node/tsconfig.json $(shell find node/src node/ts node/scripts -type f)
 
-VENV   := .venv/.installed
-NPM    := node/node_modules/.installed
-LIBNEN := target/.libnen
-DIST   := target/.libnen-release
-PYNEN  := .venv/.nen
-NODE   := node/node_modules/.nen
-DEMO   := examples/demo/node_modules/.installed
-GOLIB  := target/go/.installed
-GOPEER := target/interop/.go
-GO     := bindings/go/with-libnen
-CPEERS := target/c/.built
-DONE    = @mkdir -p $(@D) && touch $@
+VENV    := .venv/.installed
+NPM     := node/node_modules/.installed
+LIBNEN  := target/.libnen
+DIST    := target/.libnen-release
+TREE    := target/prefix/.installed
+PYNEN   := .venv/.nen
+NODE    := node/node_modules/.nen
+CPEERS  := target/interop/c/.built
+GOPEERS := target/interop/go/.built
+DEMO    := examples/demo/node_modules/.installed
+GO      := bindings/go/with-libnen
+DONE     = @mkdir -p $(@D) && touch $@
 
 .DEFAULT_GOAL := help
 .PHONY: help build install uninstall demo interop interop-build clean
@@ -44,7 +44,7 @@ uninstall: ## what install put there
 demo: $(PYNEN) $(NODE) $(DEMO) ## a FastAPI server, a proxy that shows what it sees, a Node client
 	@node examples/demo/demo.mjs
 
-interop-build: $(PYNEN) $(NODE) $(CPEERS) $(GOPEER) ## what the peers of tests/interop run on
+interop-build: $(PYNEN) $(NODE) $(CPEERS) $(GOPEERS) ## what the peers of tests/interop run on
 
 interop: interop-build ## every server against every client
 	@tests/interop/run
@@ -54,7 +54,7 @@ interop: interop-build ## every server against every client
 test: lint test-core test-abi test-install test-examples test-python test-node test-go test-docs interop test-demo ## everything
 	@echo 'make test: everything passed'
 
-lint: $(VENV) $(NPM) $(GOLIB) ## formatters and linters of every language; generated files
+lint: $(VENV) $(NPM) $(TREE) ## formatters and linters of every language; generated files
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --quiet --no-deps --package nen
@@ -88,14 +88,14 @@ test-python: $(PYNEN) ## the Python package, over real sockets
 test-node: $(NODE) ## the Node package, over real sockets
 	cd node && npm test --silent
 
-test-go: $(GOLIB) ## the Go module, over real sockets and a real Redis; the checks of Go and cgo that cost time
+test-go: $(TREE) ## the Go module, over real sockets and a real Redis; the checks of Go and cgo that cost time
 	@scripts/require redis-server=redis-server
 	$(GO) go test ./...
 	$(GO) go test -count=1 -exec 'env GOGC=1' ./...
 	$(GO) env GOEXPERIMENT=cgocheck2 go test -race ./...
 	$(GO) go test -tags nen_static ./...
 
-test-docs: $(PYNEN) $(NODE) $(GOLIB) ## that the examples in README.md run as they stand
+test-docs: $(PYNEN) $(NODE) $(TREE) ## that the examples in README.md run as they stand
 	@$(BIN)/python tests/readme
 
 test-demo: $(PYNEN) $(NODE) $(DEMO) ## that the demo tells its story without a terminal, too
@@ -127,13 +127,22 @@ $(DIST): $(LIBNEN_CODE)
 	  --print native-static-libs=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/native-static-libs
 	$(DONE)
 
-# The examples of bindings/c, against a libnen that is installed beside them.
-$(CPEERS): $(DIST) $(shell find bindings/c -type f)
-	@scripts/require pkg-config=pkg-config c++=g++ hiredis.pc=libhiredis-dev jansson.pc=libjansson-dev \
+# libnen as a user would install it, for the C examples and the Go module.
+$(TREE): $(DIST) include/nen.h bindings/c/include/nen.hpp $(shell find bindings/c/package -type f)
+	@scripts/require pkg-config=pkg-config
+	@PREFIX=$(CURDIR)/target/prefix LIBDIR= INCLUDEDIR= DESTDIR= bindings/c/package/install
+	$(DONE)
+
+$(CPEERS): $(TREE) $(shell find bindings/c/examples -type f)
+	@scripts/require c++=g++ hiredis.pc=libhiredis-dev jansson.pc=libjansson-dev \
 	  libcrypto.pc=libssl-dev libcurl.pc=libcurl4-openssl-dev libmicrohttpd.pc=libmicrohttpd-dev
-	@PREFIX=$(CURDIR)/target/c LIBDIR= INCLUDEDIR= DESTDIR= bindings/c/package/install
-	PKG_CONFIG_PATH=$(CURDIR)/target/c/lib/pkgconfig \
-	  $(MAKE) --silent --always-make -C bindings/c/examples NEN=nen-static OUT=$(CURDIR)/target/c
+	@mkdir -p $(@D)
+	PKG_CONFIG_PATH=$(CURDIR)/target/prefix/lib/pkgconfig \
+	  $(MAKE) --silent --always-make -C bindings/c/examples NEN=nen-static OUT=$(CURDIR)/target/interop/c
+	$(DONE)
+
+$(GOPEERS): $(TREE) $(GO_CODE)
+	$(GO) go build -tags nen_static -o $(CURDIR)/target/interop/go/ ./internal/interop/server ./internal/interop/client
 	$(DONE)
 
 $(PYNEN): $(VENV) $(PYTHON_CODE)
@@ -142,17 +151,6 @@ $(PYNEN): $(VENV) $(PYTHON_CODE)
 
 $(NODE): $(NPM) $(NODE_CODE)
 	cd node && npm run --silent build
-	$(DONE)
-
-# libnen for the Go module, as a user would install it.
-$(GOLIB): $(DIST) $(shell find bindings/c/package -type f)
-	@scripts/require pkg-config=pkg-config
-	@PREFIX=$(CURDIR)/target/go LIBDIR= INCLUDEDIR= DESTDIR= bindings/c/package/install
-	$(DONE)
-
-$(GOPEER): $(GOLIB) $(GO_CODE)
-	$(GO) go build -tags nen_static -o $(CURDIR)/target/interop/go-server ./internal/interop/server
-	$(GO) go build -tags nen_static -o $(CURDIR)/target/interop/go-client ./internal/interop/client
 	$(DONE)
 
 $(DEMO): examples/demo/package-lock.json
