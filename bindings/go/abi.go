@@ -20,7 +20,7 @@ import (
 // A library of another ABI reads arguments that were not meant that way, so that nothing can be done with it.
 func init() {
 	if loaded := C.nen_abi_version(); loaded != C.NEN_ABI_VERSION {
-		panic(fmt.Sprintf("nen: this program was built for version %d of libnen's ABI and has loaded a library of version %d (release %s)",
+		panic(fmt.Sprintf("nen: built for version %d of libnen's ABI, and loaded a library of version %d (release %s)",
 			int(C.NEN_ABI_VERSION), uint32(loaded), LibraryVersion()))
 	}
 }

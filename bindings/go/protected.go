@@ -85,7 +85,9 @@ func withSealed(request *http.Request, sealed sealedRequest) *http.Request {
 }
 
 // open reads the answer to an attempt. Without a response there is to be another one.
-func (c *connection) open(call coreCall, request *http.Request, response *http.Response, expected expectation) (*http.Response, outcome, error) {
+func (c *connection) open(
+	call coreCall, request *http.Request, response *http.Response, expected expectation,
+) (*http.Response, outcome, error) {
 	success := response.StatusCode/100 == 2
 	if success && request.Method != http.MethodHead && (expected == expectStream || expected == expectEither && isStream(response)) {
 		opener, err := call.openStream(response.Header)
