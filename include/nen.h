@@ -736,6 +736,11 @@ uint64_t nen_remote_clock_slack_ms(void);
 const char *nen_protocol(void);
 
 /**
+ * The path under which the session endpoints stand unless a server is mounted elsewhere.
+ */
+const char *nen_endpoint_prefix(void);
+
+/**
  * The name of the header that names the session, on every request.
  */
 const char *nen_session_header(void);

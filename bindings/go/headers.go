@@ -7,6 +7,9 @@ import "net/http"
 
 const jsonType = "application/json"
 
+// The path of the session endpoints, unless an option says otherwise.
+var endpointPrefix = C.GoString(C.nen_endpoint_prefix())
+
 // The names of the protocol's headers, as net/http writes them.
 var (
 	sessionHeader     = http.CanonicalHeaderKey(C.GoString(C.nen_session_header()))

@@ -7,10 +7,7 @@ import (
 	"strings"
 )
 
-const (
-	defaultPrefix    = "/api/nen"
-	defaultMaxAnswer = 16 << 20
-)
+const defaultMaxAnswer = 16 << 20
 
 // An Option is one of servers and of clients.
 type Option interface {
@@ -29,7 +26,7 @@ type commonConfig struct {
 }
 
 func defaults() commonConfig {
-	return commonConfig{prefix: defaultPrefix, maxAnswer: defaultMaxAnswer}
+	return commonConfig{prefix: endpointPrefix, maxAnswer: defaultMaxAnswer}
 }
 
 // WithPrefix sets the path of the session endpoints: below the mount point on a server, below the base URL on a client.

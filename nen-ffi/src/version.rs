@@ -3,10 +3,10 @@
 use std::ffi::c_char;
 
 use nen::{
-    DEFAULT_MAX_CHUNK, DEFAULT_SESSION_TTL_MS, HMAC_KEY_SIZE, IDENTITY_PKCS8_SIZE, IDENTITY_PUBLIC_KEY_SIZE,
-    IDENTITY_SIGNATURE_SIZE, KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE, MAX_HANDSHAKE_BODY, NONCE_HEADER,
-    NONCE_SIZE, PROTOCOL, REMOTE_CLOCK_SLACK_MS, SESSION_HEADER, SHARED_SECRET_SIZE, SIGNATURE_HEADER,
-    SIGNATURE_SIZE, STREAM_NONCE_HEADER, TAG_SIZE, TIMESTAMP_HEADER,
+    DEFAULT_MAX_CHUNK, DEFAULT_SESSION_TTL_MS, ENDPOINT_PREFIX, HMAC_KEY_SIZE, IDENTITY_PKCS8_SIZE,
+    IDENTITY_PUBLIC_KEY_SIZE, IDENTITY_SIGNATURE_SIZE, KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE,
+    MAX_HANDSHAKE_BODY, NONCE_HEADER, NONCE_SIZE, PROTOCOL, REMOTE_CLOCK_SLACK_MS, SESSION_HEADER,
+    SHARED_SECRET_SIZE, SIGNATURE_HEADER, SIGNATURE_SIZE, STREAM_NONCE_HEADER, TAG_SIZE, TIMESTAMP_HEADER,
 };
 
 use crate::{
@@ -165,6 +165,12 @@ pub extern "C" fn nen_remote_clock_slack_ms() -> u64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn nen_protocol() -> *const c_char {
     c_text!(PROTOCOL)
+}
+
+/// The path under which the session endpoints stand unless a server is mounted elsewhere.
+#[unsafe(no_mangle)]
+pub extern "C" fn nen_endpoint_prefix() -> *const c_char {
+    c_text!(ENDPOINT_PREFIX)
 }
 
 /// The name of the header that names the session, on every request.

@@ -386,9 +386,9 @@ static struct MHD_Response *stream_response(chat *chat) {
   struct MHD_Response *made =
       MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_chat, chat, NULL);
   if (made != NULL) {
-    MHD_add_response_header(made, MHD_HTTP_HEADER_CONTENT_TYPE, "text/event-stream");
-    MHD_add_response_header(made, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
-    MHD_add_response_header(made, "X-Accel-Buffering", "no");
+    for (size_t i = 0; nen_stream_header_name(i) != NULL; i++) {
+      MHD_add_response_header(made, nen_stream_header_name(i), nen_stream_header_value(i));
+    }
     MHD_add_response_header(made, nen_stream_nonce_header(), nonce);
   }
   return made;
