@@ -9,7 +9,8 @@
  *
  * Errors. A function that can fail returns int32_t: 0 (NEN_OK) is success; a positive value is the number of an
  * ISO code of the protocol, so 3002 is ISO-3002; a negative one, NEN_ERR_*, is a mistake in how the function was
- * called, or a defect of the library that it caught. Every such function may return NEN_ERR_PANIC. nen_error_name(),
+ * called, or a defect of the library that it caught. Every such function may return NEN_ERR_PANIC, and NEN_ERR_LENGTH for a
+ * length beyond PTRDIFF_MAX. nen_error_name(),
  * nen_error_message() and nen_error_hint() describe both kinds, nen_last_detail() says what exactly was found, and
  * nen_error_answer() makes the HTTP answer. Functions that cannot fail return their value: version, sizes, names and
  * the table of errors.
@@ -182,19 +183,19 @@
 #define NEN_OUTCOME_DONE 4
 
 /**
- * Nobody had used the nonce; now it is taken.
+ * Nobody had used the nonce; now it is taken. No claim is 0, so that a variable that nobody set lets nothing in.
  */
-#define NEN_CLAIM_FRESH 0
+#define NEN_CLAIM_FRESH 1
 
 /**
- * The nonce was used before.
+ * The nonce was used before, or the end of its window has passed.
  */
-#define NEN_CLAIM_REPLAY 1
+#define NEN_CLAIM_REPLAY 2
 
 /**
  * No more nonces can be remembered; none is forgotten for that.
  */
-#define NEN_CLAIM_FULL 2
+#define NEN_CLAIM_FULL 3
 
 /**
  * Room for the key of a session's record in a shared store, with its NUL, in bytes.
@@ -354,8 +355,8 @@
 #define NEN_DEFAULT_SESSION_TTL_MS 3600000
 
 /**
- * How much longer than [`NonceClaim::until_ms`] a store that goes by a clock of its own must remember a nonce, in
- * milliseconds: if its clock is ahead of the servers', it would forget one that is still in the window.
+ * How much longer than until [`NonceClaim::until_ms`] a store that several servers share must remember a nonce, in
+ * milliseconds: a server whose clock is behind the one that claimed it takes its request for that much longer.
  */
 #define NEN_REMOTE_CLOCK_SLACK_MS 30000
 
@@ -571,7 +572,7 @@ typedef struct {
   size_t size;
   /**
    * Sets `out_session`, which is NULL before, to the live session with this id, which the library then frees; or
-   * leaves it, if there is none.
+   * leaves it, if there is none. If it fails, what it has set remains its own.
    */
   int32_t (*get)(void *ctx, const char *id, size_t id_len, uint64_t now_ms, nen_session **out_session);
   /**
@@ -584,7 +585,8 @@ typedef struct {
   int32_t (*remove)(void *ctx, const char *id, size_t id_len);
   /**
    * Takes a nonce of NEN_NONCE_SIZE bytes if nobody had, in one atomic step, and remembers it until `until_ms`,
-   * inclusive, in Unix milliseconds. Sets `out_claim` to one of NEN_CLAIM_*.
+   * inclusive, in Unix milliseconds. Sets `out_claim`, which is 0 before, to one of NEN_CLAIM_*; one whose end has
+   * passed is NEN_CLAIM_REPLAY.
    */
   int32_t (*claim_nonce)(void *ctx,
                          const char *id,
@@ -857,14 +859,14 @@ const char *nen_stream_header_value(size_t index);
 /**
  * Draws a new key pair.
  *
- * Errors: NEN_ERR_NULL; 1002 if the operating system has no randomness.
+ * Errors: NEN_ERR_NULL; 1002 if the operating system has no randomness; 9000 if the key cannot be encoded.
  */
 NEN_MUST_USE int32_t nen_identity_generate(nen_identity **out);
 
 /**
  * Loads a secret key: DER PKCS#8 in its seed form, NEN_IDENTITY_PKCS8_SIZE (54) bytes. The caller wipes its copy.
  *
- * Errors: NEN_ERR_NULL; 3004 if it is no such key.
+ * Errors: NEN_ERR_NULL; 3004 if it is no such key; 9000 if its public key cannot be encoded.
  */
 NEN_MUST_USE
 int32_t nen_identity_from_pkcs8(const uint8_t *der,
@@ -874,7 +876,7 @@ int32_t nen_identity_from_pkcs8(const uint8_t *der,
 /**
  * The secret key as DER PKCS#8 in its seed form, NEN_IDENTITY_PKCS8_SIZE bytes, to be kept secret.
  *
- * Errors: NEN_ERR_NULL.
+ * Errors: NEN_ERR_NULL; 9000 if it cannot be encoded.
  */
 NEN_MUST_USE int32_t nen_identity_to_pkcs8(const nen_identity *identity, nen_buffer *out);
 
@@ -1220,7 +1222,8 @@ int32_t nen_call_open(nen_call *call,
  * Opens the stream that a 2xx answer to the last attempt carries. `nonce_header` is the answer's X-Nen-Stream-Nonce;
  * NULL if it has none.
  *
- * Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; 7001.
+ * Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; 7001; 5001 for a stream that would begin with our own
+ * ciphertext.
  */
 NEN_MUST_USE
 int32_t nen_call_open_stream(nen_call *call,
@@ -1322,7 +1325,7 @@ int32_t nen_store_memory_new(size_t max_sessions,
  * A store of the caller's own. `vtable` is copied; `ctx` is handed to each of its functions as it is. Only if this
  * function succeeds will the store call `destroy`.
  *
- * Errors: NEN_ERR_NULL, also for a member that is required; NEN_ERR_LENGTH if `size` is not that of a vtable.
+ * Errors: NEN_ERR_NULL, also for a member that is required; NEN_ERR_LENGTH if `size` is less than that of a vtable.
  */
 NEN_MUST_USE
 int32_t nen_store_custom_new(const nen_store_vtable *vtable,
@@ -1344,7 +1347,7 @@ int32_t nen_store_get(const nen_store *store,
 /**
  * Keeps a session until its end.
  *
- * Errors: NEN_ERR_NULL; 9001 if the store is full.
+ * Errors: NEN_ERR_NULL; 9001 if the store is full or fails.
  */
 NEN_MUST_USE int32_t nen_store_set(const nen_store *store, const nen_session *session, uint64_t now_ms);
 
@@ -1408,9 +1411,11 @@ int32_t nen_record_key(const char *id,
 
 /**
  * The key under which such a store remembers a used nonce, terminated: "nen:session:<id>:n:<base64 of the nonce>". It is
- * set only if it is not there (Redis: SET key token NX PXAT ms), and must be kept until NEN_REMOTE_CLOCK_SLACK_MS
- * after the end that the claim names, since the store goes by a clock of its own. A token drawn for each claim tells a
- * command that was sent twice from a replay. `out_size` is the room at `out`, at least NEN_NONCE_KEY_SIZE bytes.
+ * set only if it is not there, for the time until the end that the claim names and NEN_REMOTE_CLOCK_SLACK_MS more (Redis:
+ * SET key token NX PX `until_ms - now_ms + slack`). Name that time as a duration: Redis takes an end that has passed on
+ * its own clock, says OK and keeps nothing. A token drawn for each claim tells a command that was sent twice from a
+ * replay. The store must not evict: one that is full must fail. `out_size` is the room at `out`, at least
+ * NEN_NONCE_KEY_SIZE bytes.
  *
  * Errors: NEN_ERR_NULL, NEN_ERR_LENGTH; NEN_ERR_VALUE if `id` is no session id.
  */
@@ -1632,7 +1637,8 @@ int32_t nen_server_verify_lifecycle(const nen_server *server,
 
 /**
  * What to claim in the store under the request's session id, in one atomic step: the nonce, NEN_NONCE_SIZE bytes
- * (`out_nonce_size` is the room for it), and until when it must be remembered, in Unix milliseconds, inclusive.
+ * (`out_nonce_size` is the room for it), and until when it must be remembered, in Unix milliseconds, inclusive. A claim
+ * whose end has passed before it is made is a replay.
  *
  * Errors: NEN_ERR_NULL, NEN_ERR_LENGTH, NEN_ERR_USED_UP, NEN_ERR_BUSY.
  */

@@ -49,8 +49,8 @@ pub trait Store: Send + Sync {
     fn claim_nonce(&self, claim: &NonceClaim, now_ms: u64) -> Result<Claim>;
 }
 
-/// How much longer than [`NonceClaim::until_ms`] a store that goes by a clock of its own must remember a nonce, in
-/// milliseconds: if its clock is ahead of the servers', it would forget one that is still in the window.
+/// How much longer than until [`NonceClaim::until_ms`] a store that several servers share must remember a nonce, in
+/// milliseconds: a server whose clock is behind the one that claimed it takes its request for that much longer.
 pub const REMOTE_CLOCK_SLACK_MS: u64 = 30_000;
 
 impl SessionId {

@@ -31,17 +31,17 @@ type Store interface {
 	Set(ctx context.Context, sid string, record []byte, expires time.Time) error
 	// Delete removes a session; one that is not there is no error.
 	Delete(ctx context.Context, sid string) error
-	// ClaimNonce takes a nonce if nobody had, in one atomic step, and remembers it until the given time, inclusive. A
-	// store that goes by a clock of its own adds [RemoteClockSlack]. Nonces of one session are nothing to another. An
-	// error that is [ErrReplayCacheFull] says that no more nonces can be remembered.
+	// ClaimNonce takes a nonce if nobody had, in one atomic step, and remembers it until the given time, inclusive; a
+	// store that several servers share adds [RemoteClockSlack]. A claim whose time has passed is not fresh. Nonces of one
+	// session are nothing to another. An error that is [ErrReplayCacheFull] says that no more nonces can be remembered.
 	ClaimNonce(ctx context.Context, sid string, nonce [NonceSize]byte, until time.Time) (fresh bool, err error)
 }
 
 const (
 	// NonceSize is the length of a nonce, in bytes.
 	NonceSize = C.NEN_NONCE_SIZE
-	// RemoteClockSlack is how much longer than it is told a store with a clock of its own must remember a nonce: if its
-	// clock is ahead of the servers', it would forget one that is still in the window.
+	// RemoteClockSlack is how much longer than it is told a store that several servers share must remember a nonce: a
+	// server whose clock is behind the one that claimed it takes its request for that much longer.
 	RemoteClockSlack = C.NEN_REMOTE_CLOCK_SLACK_MS * time.Millisecond
 )
 

@@ -123,7 +123,8 @@ pub unsafe extern "C" fn nen_call_open(
 /// Opens the stream that a 2xx answer to the last attempt carries. `nonce_header` is the answer's X-Nen-Stream-Nonce;
 /// NULL if it has none.
 ///
-/// Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; 7001.
+/// Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; 7001; 5001 for a stream that would begin with our own
+/// ciphertext.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_call_open_stream(

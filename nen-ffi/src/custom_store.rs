@@ -32,7 +32,7 @@ pub struct nen_store_vtable {
     /// sizeof(nen_store_vtable), by which later versions know which members there are.
     pub size: usize,
     /// Sets `out_session`, which is NULL before, to the live session with this id, which the library then frees; or
-    /// leaves it, if there is none.
+    /// leaves it, if there is none. If it fails, what it has set remains its own.
     pub get: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -47,7 +47,8 @@ pub struct nen_store_vtable {
     /// Removes a session; one that is not there is no error.
     pub remove: Option<unsafe extern "C" fn(ctx: *mut c_void, id: *const c_char, id_len: usize) -> i32>,
     /// Takes a nonce of NEN_NONCE_SIZE bytes if nobody had, in one atomic step, and remembers it until `until_ms`,
-    /// inclusive, in Unix milliseconds. Sets `out_claim` to one of NEN_CLAIM_*.
+    /// inclusive, in Unix milliseconds. Sets `out_claim`, which is 0 before, to one of NEN_CLAIM_*; one whose end has
+    /// passed is NEN_CLAIM_REPLAY.
     pub claim_nonce: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -163,7 +164,7 @@ impl Store for CustomStore {
         let claim_nonce = self.vtable.claim_nonce.ok_or(FAILED)?;
         let (id, len) = text(claim.session);
         let nonce = claim.nonce.as_bytes();
-        let mut out = -1;
+        let mut out = 0;
         // SAFETY: the pointers are valid during the call.
         done(unsafe {
             let (nonce, nonce_len) = (nonce.as_ptr(), nonce.len());

@@ -17,7 +17,7 @@ const _: () = assert!(IDENTITY_PKCS8_SIZE == 54, "the documentation below names 
 
 /// Draws a new key pair.
 ///
-/// Errors: NEN_ERR_NULL; 1002 if the operating system has no randomness.
+/// Errors: NEN_ERR_NULL; 1002 if the operating system has no randomness; 9000 if the key cannot be encoded.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_identity_generate(out: *mut Option<Box<nen_identity>>) -> i32 {
@@ -31,7 +31,7 @@ pub unsafe extern "C" fn nen_identity_generate(out: *mut Option<Box<nen_identity
 
 /// Loads a secret key: DER PKCS#8 in its seed form, NEN_IDENTITY_PKCS8_SIZE (54) bytes. The caller wipes its copy.
 ///
-/// Errors: NEN_ERR_NULL; 3004 if it is no such key.
+/// Errors: NEN_ERR_NULL; 3004 if it is no such key; 9000 if its public key cannot be encoded.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_identity_from_pkcs8(
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn nen_identity_from_pkcs8(
 
 /// The secret key as DER PKCS#8 in its seed form, NEN_IDENTITY_PKCS8_SIZE bytes, to be kept secret.
 ///
-/// Errors: NEN_ERR_NULL.
+/// Errors: NEN_ERR_NULL; 9000 if it cannot be encoded.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_identity_to_pkcs8(identity: Option<&nen_identity>, out: *mut nen_buffer) -> i32 {

@@ -139,7 +139,8 @@ pub unsafe extern "C" fn nen_server_verify_lifecycle(
 }
 
 /// What to claim in the store under the request's session id, in one atomic step: the nonce, NEN_NONCE_SIZE bytes
-/// (`out_nonce_size` is the room for it), and until when it must be remembered, in Unix milliseconds, inclusive.
+/// (`out_nonce_size` is the room for it), and until when it must be remembered, in Unix milliseconds, inclusive. A claim
+/// whose end has passed before it is made is a replay.
 ///
 /// Errors: NEN_ERR_NULL, NEN_ERR_LENGTH, NEN_ERR_USED_UP, NEN_ERR_BUSY.
 #[unsafe(no_mangle)]
@@ -383,9 +384,9 @@ pub unsafe extern "C" fn nen_endpoint_call_got(
 #[must_use]
 pub unsafe extern "C" fn nen_endpoint_call_claimed(call: *mut nen_endpoint_call, claim: i32) -> i32 {
     guard(|| {
-        let reply = Reply::Claim(read_claim(claim)?);
         // SAFETY: the conventions of the header.
-        unsafe { lent(call) }?.resume(|step| matches!(step, Step::Claim(_)), reply)
+        let call = unsafe { lent(call) }?;
+        call.resume(|step| matches!(step, Step::Claim(_)), Reply::Claim(read_claim(claim)?))
     })
 }
 

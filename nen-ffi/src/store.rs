@@ -12,12 +12,12 @@ use crate::{
     session::{nen_session, session_id},
 };
 
-/// Nobody had used the nonce; now it is taken.
-pub const NEN_CLAIM_FRESH: i32 = 0;
-/// The nonce was used before.
-pub const NEN_CLAIM_REPLAY: i32 = 1;
+/// Nobody had used the nonce; now it is taken. No claim is 0, so that a variable that nobody set lets nothing in.
+pub const NEN_CLAIM_FRESH: i32 = 1;
+/// The nonce was used before, or the end of its window has passed.
+pub const NEN_CLAIM_REPLAY: i32 = 2;
 /// No more nonces can be remembered; none is forgotten for that.
-pub const NEN_CLAIM_FULL: i32 = 2;
+pub const NEN_CLAIM_FULL: i32 = 3;
 
 /// Sessions and used nonces. Any number of threads may use it at once, and any number of servers.
 pub struct nen_store(Kind);
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn nen_store_memory_new(
 /// A store of the caller's own. `vtable` is copied; `ctx` is handed to each of its functions as it is. Only if this
 /// function succeeds will the store call `destroy`.
 ///
-/// Errors: NEN_ERR_NULL, also for a member that is required; NEN_ERR_LENGTH if `size` is not that of a vtable.
+/// Errors: NEN_ERR_NULL, also for a member that is required; NEN_ERR_LENGTH if `size` is less than that of a vtable.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_store_custom_new(
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn nen_store_get(
 
 /// Keeps a session until its end.
 ///
-/// Errors: NEN_ERR_NULL; 9001 if the store is full.
+/// Errors: NEN_ERR_NULL; 9001 if the store is full or fails.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn nen_store_set(
@@ -246,9 +246,11 @@ pub unsafe extern "C" fn nen_record_key(
 }
 
 /// The key under which such a store remembers a used nonce, terminated: "nen:session:<id>:n:<base64 of the nonce>". It is
-/// set only if it is not there (Redis: SET key token NX PXAT ms), and must be kept until NEN_REMOTE_CLOCK_SLACK_MS
-/// after the end that the claim names, since the store goes by a clock of its own. A token drawn for each claim tells a
-/// command that was sent twice from a replay. `out_size` is the room at `out`, at least NEN_NONCE_KEY_SIZE bytes.
+/// set only if it is not there, for the time until the end that the claim names and NEN_REMOTE_CLOCK_SLACK_MS more (Redis:
+/// SET key token NX PX `until_ms - now_ms + slack`). Name that time as a duration: Redis takes an end that has passed on
+/// its own clock, says OK and keeps nothing. A token drawn for each claim tells a command that was sent twice from a
+/// replay. The store must not evict: one that is full must fail. `out_size` is the room at `out`, at least
+/// NEN_NONCE_KEY_SIZE bytes.
 ///
 /// Errors: NEN_ERR_NULL, NEN_ERR_LENGTH; NEN_ERR_VALUE if `id` is no session id.
 #[unsafe(no_mangle)]

@@ -223,7 +223,8 @@ static void used_up_handles(void) {
   OK(nen_request_session_id(read, id, sizeof id));
   OK(nen_store_get(world.store, id, strlen(id), NOW, &session));
   OK(nen_server_verify(world.server, read, session, NOW, &verified));
-  FAILS(NEN_ERR_VALUE, nen_verified_admit(verified, 3, &exchange));
+  FAILS(NEN_ERR_VALUE, nen_verified_admit(verified, 0, &exchange));
+  FAILS(NEN_ERR_VALUE, nen_verified_admit(verified, 4, &exchange));
   OK(nen_verified_admit(verified, NEN_CLAIM_FRESH, &exchange));
   FAILS(NEN_ERR_USED_UP, nen_verified_admit(verified, NEN_CLAIM_FRESH, &exchange));
   FAILS(NEN_ERR_USED_UP, nen_verified_claim(verified, nonce, sizeof nonce, &until));

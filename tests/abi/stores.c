@@ -134,6 +134,7 @@ static const nen_store_vtable vtable = {sizeof vtable, get,     set,    remove_s
 static world table_world(table *table, const nen_store_vtable *functions) {
   world made = new_world(NULL, NULL);
   memset(table, 0, sizeof *table);
+  table->claim = NEN_CLAIM_FRESH;
   CHECK(pthread_mutex_init(&table->lock, NULL) == 0);
   nen_store_free(made.store);
   OK(nen_store_custom_new(functions, table, &made.store));
@@ -397,7 +398,7 @@ static void failing_stores(void) {
 }
 
 static void lying_stores(void) {
-  static const int32_t nonsense[] = {3, -1, 255, INT32_MAX, INT32_MIN};
+  static const int32_t nonsense[] = {0, 4, -1, 255, INT32_MAX, INT32_MIN};
   table table, others;
   world world = table_world(&table, &vtable), other = table_world(&others, &vtable);
   OK(shake_hands(&world, NOW));
@@ -489,7 +490,8 @@ static void steps_out_of_order(void) {
   refuses_all_but(call, NEN_STEP_GET);
   OK(nen_endpoint_call_got(call, session));
   refuses_all_but(call, NEN_STEP_CLAIM);
-  FAILS(NEN_ERR_VALUE, nen_endpoint_call_claimed(call, 3));
+  FAILS(NEN_ERR_VALUE, nen_endpoint_call_claimed(call, 0));
+  FAILS(NEN_ERR_VALUE, nen_endpoint_call_claimed(call, 4));
   refuses_all_but(call, NEN_STEP_CLAIM);
   OK(nen_endpoint_call_claimed(call, NEN_CLAIM_FRESH));
   refuses_all_but(call, NEN_STEP_REPLACE);

@@ -47,7 +47,11 @@ func (s *Store) Set(ctx context.Context, sid string, record []byte, expires time
 	if err != nil {
 		return err
 	}
-	return s.client.Do(ctx, "SET", key, record, "PXAT", expires.UnixMilli()).Err()
+	left := time.Until(expires).Milliseconds()
+	if left <= 0 {
+		return nil
+	}
+	return s.client.Do(ctx, "SET", key, record, "PX", left).Err()
 }
 
 // Delete removes a session.
@@ -61,14 +65,21 @@ func (s *Store) Delete(ctx context.Context, sid string) error {
 
 // ClaimNonce takes a nonce if nobody had. The client repeats a command whose answer was lost; that the nonce is then
 // taken by ourselves is told by the token of this claim.
+//
+// Redis is told for how long, and not until when: of an end that has passed on its own clock it says OK, and keeps
+// nothing.
 func (s *Store) ClaimNonce(ctx context.Context, sid string, nonce [nen.NonceSize]byte, until time.Time) (bool, error) {
 	key, err := nen.NonceKey(sid, nonce)
 	if err != nil {
 		return false, err
 	}
+	left := time.Until(until)
+	if left < 0 {
+		return false, nil
+	}
 	token := rand.Text()
-	end := until.Add(nen.RemoteClockSlack).UnixMilli()
-	err = s.client.Do(ctx, "SET", key, token, "NX", "PXAT", end).Err()
+	kept := (left + nen.RemoteClockSlack).Milliseconds()
+	err = s.client.Do(ctx, "SET", key, token, "NX", "PX", kept).Err()
 	if !errors.Is(err, redis.Nil) {
 		return err == nil, err
 	}

@@ -287,6 +287,17 @@ func (twice) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
+func TestAClaimWhoseEndHasPassedIsAReplay(t *testing.T) {
+	server := startRedis(t)
+	store, ctx := redisstore.New(server.client()), t.Context()
+	for _, past := range []time.Duration{time.Millisecond, 29 * time.Second, time.Hour} {
+		fresh, err := store.ClaimNonce(ctx, sid, [nen.NonceSize]byte{}, time.Now().Add(-past))
+		if fresh || err != nil {
+			t.Errorf("%v ago: %t, %v", past, fresh, err)
+		}
+	}
+}
+
 func TestAStoreTakesNothingButSessionIDs(t *testing.T) {
 	store := redisstore.New(redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}))
 	ctx := t.Context()
