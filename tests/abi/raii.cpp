@@ -29,6 +29,11 @@ template <typename Function> int32_t thrown_by(Function function) {
   return NEN_OK;
 }
 
+/* A copy, of a temporary too. */
+static std::string text(const nen::buffer &buffer) {
+  return std::string(buffer.view());
+}
+
 constexpr uint64_t now = 1763750000000;
 
 /* A client's headers as its server receives them. */
@@ -61,7 +66,7 @@ static void request_and_answer() {
   const auto request = call.seal(world.client, R"({"amount":1840})", now);
   CHECK(request.body.view().find("1840") == std::string_view::npos);
   const auto exchange = world.server.admit(world.store, received(request), "POST", "/api/secure-data", now);
-  CHECK(exchange.open(request.body).view() == R"({"amount":1840})");
+  CHECK(text(exchange.open(request.body)) == R"({"amount":1840})");
   CHECK(exchange.max_body() > 0 && exchange.session().id() == world.client.session()->id());
   const auto answer = exchange.seal(201, R"({"made":true})");
   const auto opened = call.open(world.client, {answer.status, {}, answer.body}, now);
@@ -85,7 +90,8 @@ static void stream() {
 
   CHECK(opener.next().state == nen::stream_state::pending);
   for (const auto chunk : {"one "sv, "__FIN__"sv, ""sv}) {
-    opener.push(sealer.seal(chunk));
+    const auto frame = sealer.seal(chunk);
+    opener.push(frame);
     std::string text;
     for (auto step = opener.next(); step.state == nen::stream_state::chunk; step = opener.next()) {
       text += step.chunk.view();
@@ -93,7 +99,8 @@ static void stream() {
     CHECK(text == chunk);
   }
   THROWS(NEN_ISO_STREAM_TRUNCATED, opener.end());
-  opener.push(sealer.finish());
+  const auto end = sealer.finish();
+  opener.push(end);
   CHECK(opener.next().state == nen::stream_state::finished);
   opener.end();
 
@@ -103,7 +110,8 @@ static void stream() {
   const auto session = *world.client.session();
   nen::stream_sealer own(session);
   nen::stream_opener small(session, own.nonce_header(), 3);
-  small.push(own.seal("a chunk over the limit"));
+  const auto large = own.seal("a chunk over the limit");
+  small.push(large);
   THROWS(NEN_ISO_WIRE_INVALID_PAYLOAD_FORMAT, (void)small.next());
 }
 
@@ -112,20 +120,20 @@ static void identity() {
   const auto secret = identity.to_pkcs8();
   const auto loaded = nen::identity::from_pkcs8(secret);
   CHECK(secret.size() == NEN_IDENTITY_PKCS8_SIZE);
-  CHECK(loaded.public_key().view() == identity.public_key().view());
+  const auto public_key = identity.public_key();
+  CHECK(text(loaded.public_key()) == public_key.view());
   THROWS(NEN_ISO_AUTH_IDENTITY_SIGNATURE_INVALID, (void)nen::identity::from_pkcs8("no key"));
 
   const auto signature = identity.sign("message");
-  nen::identity::verify(identity.public_key(), "message", signature);
-  THROWS(NEN_ISO_AUTH_IDENTITY_SIGNATURE_INVALID,
-         nen::identity::verify(identity.public_key(), "another", signature));
+  nen::identity::verify(public_key, "message", signature);
+  THROWS(NEN_ISO_AUTH_IDENTITY_SIGNATURE_INVALID, nen::identity::verify(public_key, "another", signature));
 
   world world;
   world.client = nen::client(nen::client_options().identity(loaded).correct_clock(false).max_chunk(9));
-  world.server = nen::server(nen::server_options().allow_identity(loaded.public_key()).max_body(99));
+  world.server = nen::server(nen::server_options().allow_identity(public_key).max_body(99));
   world.shake_hands();
   const auto id = world.client.session()->id();
-  CHECK(world.store.find(id, now)->identity().view() == loaded.public_key().view());
+  CHECK(text(world.store.find(id, now)->identity()) == public_key.view());
 
   world.client = nen::client();
   THROWS(NEN_ISO_AUTH_IDENTITY_SIGNATURE_INVALID, world.shake_hands());
@@ -163,13 +171,14 @@ static void step_by_step() {
   const auto nonce = nen::random_nonce();
   const auto signature = session.sign("GET", "/a?query", now, nonce);
   const auto sealed = session.seal(nonce, "plain");
-  CHECK(accepted.session.open(nonce, sealed).view() == "plain");
+  CHECK(text(accepted.session.open(nonce, sealed)) == "plain");
   THROWS(NEN_ISO_CRYPTO_DECRYPT_FAILED, (void)session.open(nen::random_nonce(), sealed));
   THROWS(NEN_ISO_AUTH_SIGNATURE_INVALID,
          accepted.session.verify("GET", "/a", std::to_string(now), "AAAAAAAAAAAAAAAA", signature));
 
   const auto id = session.id();
-  const auto copy = nen::session::from_record(id, accepted.session.to_record(), 1);
+  const auto record = accepted.session.to_record();
+  const auto copy = nen::session::from_record(id, record, 1);
   CHECK(copy.created_ms() == now && copy.expires_ms() == accepted.session.expires_ms());
 
   const nen_header all[] = {{nen::str("x-nen-session"), nen::str(id)}};
@@ -198,7 +207,7 @@ static void step_by_step() {
   CHECK(world.store.count().sessions == 0 && world.store.count().nonces == 0);
 }
 
-/* A store in a map, which fails on demand. */
+/* A store in a map, which fails on demand, and on demand returns what it has moved away. */
 class map_store : public nen::custom_store {
 public:
   explicit map_store(bool &gone) : gone_(gone) {}
@@ -210,6 +219,9 @@ public:
     fail_if_asked();
     const auto found = sessions_.find(std::string(id));
     const bool live = found != sessions_.end() && found->second.expires_ms() > now_ms;
+    if (live && returning_moved) {
+      return nen::session(nullptr);
+    }
     return live ? std::optional(found->second.clone()) : std::nullopt;
   }
   void set(nen::session session, uint64_t) override {
@@ -225,7 +237,7 @@ public:
     return fresh ? nen::claim::fresh : nen::claim::replay;
   }
 
-  bool failing = false;
+  bool failing = false, returning_moved = false;
 
 private:
   void fail_if_asked() const {
@@ -249,8 +261,8 @@ static void custom_store() {
     world.shake_hands();
     nen::call call("POST", "/");
     const auto request = call.seal(world.client, "1", now);
-    CHECK(world.server.admit(world.store, received(request), "POST", "/", now).open(request.body).view() ==
-          "1");
+    const auto exchange = world.server.admit(world.store, received(request), "POST", "/", now);
+    CHECK(text(exchange.open(request.body)) == "1");
     THROWS(NEN_ISO_REPLAY_NONCE_REUSED,
            (void)world.server.admit(world.store, received(request), "POST", "/", now));
     const auto old = world.client.session()->id();
@@ -260,6 +272,8 @@ static void custom_store() {
                                              "/api/nen/rotate", rotation.body, now);
     CHECK(rotate.open(world.client, {answer.status, {}, answer.body}, now).outcome == nen::outcome::done);
     CHECK(!world.store.find(old, now) && world.store.find(world.client.session()->id(), now));
+    map.returning_moved = true;
+    THROWS(NEN_ISO_STORE_UNAVAILABLE, (void)world.store.find(world.client.session()->id(), now));
     map.failing = true;
     THROWS(NEN_ISO_STORE_UNAVAILABLE, (void)world.store.find(old, now));
     THROWS(NEN_ISO_STORE_UNAVAILABLE, world.shake_hands());
@@ -267,6 +281,7 @@ static void custom_store() {
     CHECK(!gone);
   }
   CHECK(gone);
+  THROWS(NEN_ERR_NULL, (void)nen::store::custom(nullptr));
 }
 
 static void endpoint_in_steps() {
@@ -354,6 +369,20 @@ static_assert(moves_only<nen::buffer>() && moves_only<nen::call>() && moves_only
               moves_only<nen::stream_opener>() && moves_only<nen::stream_sealer>() &&
               moves_only<nen::verified>());
 
+/* A view that would outlive its bytes does not compile. */
+struct view {
+  template <typename Class> auto operator()(Class &&of) -> decltype(std::forward<Class>(of).view());
+};
+struct body {
+  template <typename Class> auto operator()(Class &&of) -> decltype(std::forward<Class>(of).body());
+};
+
+static_assert(std::is_convertible_v<const nen::buffer &, std::string_view> &&
+              !std::is_convertible_v<nen::buffer, std::string_view>);
+static_assert(std::is_invocable_v<view, const nen::buffer &> && !std::is_invocable_v<view, nen::buffer>);
+static_assert(std::is_invocable_v<body, const nen::handshake &> &&
+              !std::is_invocable_v<body, nen::handshake>);
+
 /* A handle has one owner at a time; what it moved from refuses and can be used again. */
 static void moves() {
   world world;
@@ -377,6 +406,36 @@ static void moves() {
   CHECK(kept.id() == world.client.session()->id());
 }
 
+/* Where NULL has a meaning, what was moved from does not take it on. */
+static void moved_is_not_absent() {
+  nen::client_options client_options;
+  nen::server_options server_options;
+  auto identity = nen::identity::generate();
+  (void)nen::client_options(std::move(client_options));
+  (void)nen::server_options(std::move(server_options));
+  (void)nen::identity(std::move(identity));
+  THROWS(NEN_ERR_NULL, (void)nen::client(client_options));
+  THROWS(NEN_ERR_NULL, (void)nen::server(server_options));
+  THROWS(NEN_ERR_NULL, (void)nen::handshake(&identity));
+
+  world world;
+  world.shake_hands();
+  auto session = world.client.session();
+  const nen::session taken(std::move(*session));
+  nen::lifecycle_call status(nen::route::status, "/api/nen/status");
+  const auto sealed = status.seal(world.client, now);
+  const nen::request request(received(sealed), "GET", "/api/nen/status");
+  nen::endpoint_call endpoint(world.server, nen::route::status, received(sealed), "GET", "/api/nen/status",
+                              {}, now);
+  THROWS(NEN_ERR_NULL, (void)world.server.verify(request, &*session, now));
+  THROWS(NEN_ERR_NULL, (void)world.server.verify_lifecycle(request, &*session, now));
+  THROWS(NEN_ERR_NULL, endpoint.got(&*session));
+  endpoint.got(&taken);
+
+  nen::handshake handshake, started(std::move(handshake));
+  CHECK(handshake.body().empty() && !started.body().empty());
+}
+
 int main() {
   request_and_answer();
   stream();
@@ -388,4 +447,5 @@ int main() {
   forms();
   errors();
   moves();
+  moved_is_not_absent();
 }

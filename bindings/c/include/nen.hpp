@@ -5,10 +5,12 @@
  * Each class holds one handle of nen.h and can be moved, not copied; its methods are the functions of that
  * handle, which nen.h documents with their errors. A method that is const may be called by any number of
  * threads at once, any other one by one thread at a time. An object that was moved from can be assigned to
- * and destroyed; any other use of it throws NEN_ERR_NULL.
+ * and destroyed; any other use of it throws NEN_ERR_NULL. Only a buffer and handshake::body() are then empty
+ * and do not throw.
  *
  * Texts and bytes come in as std::string_view and are not kept. Where a header may be absent,
- * std::string_view{} says so. Whatever the library returns by a nen_buffer is a nen::buffer.
+ * std::string_view{} says so. Whatever the library returns by a nen_buffer is a nen::buffer, which must have
+ * a name to be read: a view of a temporary one would outlive its bytes.
  */
 
 #ifndef NEN_HPP
@@ -60,13 +62,15 @@ public:
   bool empty() const noexcept {
     return raw_.len == 0;
   }
-  std::string_view view() const noexcept {
+  /** Valid as long as the buffer. */
+  std::string_view view() const & noexcept {
     return {reinterpret_cast<const char *>(raw_.data), raw_.len};
   }
-  /** Valid as long as the buffer. */
-  operator std::string_view() const noexcept {
+  std::string_view view() const && = delete;
+  operator std::string_view() const & noexcept {
     return view();
   }
+  operator std::string_view() const && = delete;
 
 private:
   nen_buffer raw_{};
@@ -198,6 +202,19 @@ std::string text(Function function, Arguments... arguments) {
   std::array<char, Size> room{};
   check(function(arguments..., room.data(), room.size()));
   return room.data();
+}
+
+/** Lends a handle where NULL has a meaning of its own, which a moved-from object must not take on. */
+template <typename Class> typename Class::handle_type *lent(const Class &object) {
+  if (object.get() == nullptr) {
+    throw error(NEN_ERR_NULL, "the object was moved from");
+  }
+  return object.get();
+}
+
+/** The same of an object that need not be. */
+template <typename Class> typename Class::handle_type *lent(const Class *object) {
+  return object ? lent(*object) : nullptr;
 }
 
 inline const uint8_t *bytes(std::string_view view) noexcept {
@@ -462,9 +479,10 @@ public:
   handshake(nen_handshake *taken, buffer body) noexcept : owner(taken), body_(std::move(body)) {}
 
   /** The JSON to POST. */
-  std::string_view body() const noexcept {
+  std::string_view body() const & noexcept {
     return body_;
   }
+  std::string_view body() const && = delete;
   [[nodiscard]] session finish(uint16_t status, std::string_view answer, uint64_t now_ms) {
     return detail::make<session>(nen_handshake_finish, get(), status, detail::bytes(answer), answer.size(),
                                  now_ms);
@@ -474,7 +492,7 @@ private:
   static handshake started(const identity *identity) {
     nen_handshake *made = nullptr;
     nen_buffer body{};
-    check(nen_handshake_new(identity ? identity->get() : nullptr, &made, &body));
+    check(nen_handshake_new(detail::lent(identity), &made, &body));
     return {made, buffer(body)};
   }
 
@@ -486,7 +504,7 @@ class client : public detail::owner<nen_client, nen_client_free> {
 public:
   client() : owner(detail::output<nen_client *>(nen_client_new, nullptr)) {}
   explicit client(const client_options &options)
-      : owner(detail::output<nen_client *>(nen_client_new, options.get())) {}
+      : owner(detail::output<nen_client *>(nen_client_new, detail::lent(options))) {}
 
   [[nodiscard]] nen::handshake handshake() const {
     nen_handshake *made = nullptr;
@@ -621,6 +639,7 @@ struct custom_store_functions {
   static int32_t get(void *ctx, const char *id, std::size_t id_len, uint64_t now_ms, nen_session **out) {
     return guard([&] {
       if (auto found = of(ctx).get({id, id_len}, now_ms)) {
+        (void)lent(*found);
         *out = found->release();
       }
     });
@@ -666,6 +685,9 @@ public:
   }
 
   [[nodiscard]] static store custom(std::unique_ptr<custom_store> own) {
+    if (own == nullptr) {
+      throw error(NEN_ERR_NULL, "there is no store");
+    }
     using functions = detail::custom_store_functions;
     const nen_store_vtable vtable = {sizeof vtable,     functions::get,         functions::set,
                                      functions::remove, functions::claim_nonce, functions::replace,
@@ -805,7 +827,7 @@ public:
 
   server() : owner(detail::output<nen_server *>(nen_server_new, nullptr)) {}
   explicit server(const server_options &options)
-      : owner(detail::output<nen_server *>(nen_server_new, options.get())) {}
+      : owner(detail::output<nen_server *>(nen_server_new, detail::lent(options))) {}
 
   [[nodiscard]] nen::route route(std::string_view method, std::string_view target) const {
     return static_cast<nen::route>(detail::output<int32_t>(nen_server_route, get(), method.data(),
@@ -829,14 +851,13 @@ public:
 
   /** `session` nullptr: the store has none. */
   [[nodiscard]] verified verify(const request &request, const session *session, uint64_t now_ms) const {
-    return detail::make<verified>(nen_server_verify, get(), request.get(), session ? session->get() : nullptr,
-                                  now_ms);
+    return detail::make<verified>(nen_server_verify, get(), request.get(), detail::lent(session), now_ms);
   }
   /** Nothing if the request is not signed and need not be. */
   [[nodiscard]] std::optional<verified> verify_lifecycle(const request &request, const session *session,
                                                          uint64_t now_ms) const {
-    return detail::find<verified>(nen_server_verify_lifecycle, get(), request.get(),
-                                  session ? session->get() : nullptr, now_ms);
+    return detail::find<verified>(nen_server_verify_lifecycle, get(), request.get(), detail::lent(session),
+                                  now_ms);
   }
   [[nodiscard]] accepted accept(std::string_view body, uint64_t now_ms) const {
     nen_session *session = nullptr;
@@ -872,7 +893,7 @@ public:
 
   /** `session` nullptr: the store has none. */
   void got(const nen::session *session) {
-    check(nen_endpoint_call_got(get(), session ? session->get() : nullptr));
+    check(nen_endpoint_call_got(get(), detail::lent(session)));
   }
   void claimed(nen::claim claim) {
     check(nen_endpoint_call_claimed(get(), static_cast<int32_t>(claim)));
