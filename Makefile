@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(CURDIR)/.venv/bin
 
 PYTHON_FILES := . ../tests/readme ../tests/interop ../tests/interop/run ../examples --config pyproject.toml
-C_FILES      := $(shell find tests/abi bindings/c -name '*.[ch]' -o -name '*.[ch]pp')
+C_FILES      := $(shell find tests/abi tests/examples bindings/c -name '*.[ch]' -o -name '*.[ch]pp')
 
 # What each artefact is made of, and the file that tells that it was made.
 CORE        := Cargo.toml Cargo.lock .cargo/config.toml $(shell find src -name '*.rs')

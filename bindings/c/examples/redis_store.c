@@ -98,16 +98,17 @@ static redisReply *run(redis *redis, const char *format, ...) {
   }
   give_back(redis, connection);
   if (reply->type == REDIS_REPLY_ERROR) {
-    fprintf(stderr, "redis: %s\n", reply->str);
+    /* "ERR", "OOM": what follows may repeat the command, and with it the keys of a session. */
+    fprintf(stderr, "redis: %.*s\n", (int)strcspn(reply->str, " "), reply->str);
     freeReplyObject(reply);
     return NULL;
   }
   return reply;
 }
 
-/* Whether a command was done, whose reply does not matter. */
-static int32_t done(redisReply *reply) {
-  int32_t code = reply == NULL ? NEN_ISO_STORE_UNAVAILABLE : NEN_OK;
+/* Whether a command was done: this is the type of its reply then, whose content does not matter. */
+static int32_t done(redisReply *reply, int type) {
+  int32_t code = reply != NULL && reply->type == type ? NEN_OK : NEN_ISO_STORE_UNAVAILABLE;
   freeReplyObject(reply);
   return code;
 }
@@ -134,6 +135,9 @@ static int32_t get(void *context, const char *id, size_t id_len, uint64_t now_ms
     code = nen_session_from_record(id, id_len, (const uint8_t *)reply->str, reply->len,
                                    NEN_DEFAULT_SESSION_TTL_MS, &session);
   }
+  if (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_NIL) {
+    code = NEN_ISO_STORE_UNAVAILABLE;
+  }
   wipe(reply);
   freeReplyObject(reply);
   if (code == NEN_OK && session != NULL) {
@@ -147,8 +151,9 @@ static int32_t get(void *context, const char *id, size_t id_len, uint64_t now_ms
   return code;
 }
 
+/* Redis is told how long it keeps something and never until when: its clock may not agree with that of a
+ * server, and what is over already it would acknowledge and not keep. */
 static int32_t set(void *context, const nen_session *session, uint64_t now_ms) {
-  (void)now_ms;
   char id[NEN_SESSION_ID_SIZE], key[NEN_RECORD_KEY_SIZE];
   nen_buffer record = {0};
   uint64_t expires_ms = 0;
@@ -159,12 +164,14 @@ static int32_t set(void *context, const nen_session *session, uint64_t now_ms) {
   if (code == NEN_OK) {
     code = nen_session_expires_ms(session, &expires_ms);
   }
-  if (code == NEN_OK) {
-    code = nen_session_to_record(session, &record);
+  if (code != NEN_OK || expires_ms <= now_ms) {
+    return code;
   }
+  code = nen_session_to_record(session, &record);
   if (code == NEN_OK) {
-    code = done(
-        run(context, "SET %s %b PXAT %llu", key, record.data, record.len, (unsigned long long)expires_ms));
+    code = done(run(context, "SET %s %b PX %llu", key, record.data, record.len,
+                    (unsigned long long)(expires_ms - now_ms)),
+                REDIS_REPLY_STATUS);
   }
   nen_buffer_free(&record);
   return code;
@@ -173,24 +180,32 @@ static int32_t set(void *context, const nen_session *session, uint64_t now_ms) {
 static int32_t remove_session(void *context, const char *id, size_t id_len) {
   char key[NEN_RECORD_KEY_SIZE];
   int32_t code = nen_record_key(id, id_len, key, sizeof key);
-  return code == NEN_OK ? done(run(context, "DEL %s", key)) : code;
+  return code == NEN_OK ? done(run(context, "DEL %s", key), REDIS_REPLY_INTEGER) : code;
 }
 
 /* The key is there: was it our own command that set it, sent twice by run()? */
 static int32_t who_claimed(redis *redis, const char *key, const uint8_t *token, size_t token_len,
                            int32_t *out_claim) {
   redisReply *reply = run(redis, "GET %s", key);
-  if (reply != NULL) {
-    int ours = reply->type == REDIS_REPLY_STRING && reply->len == token_len &&
-               memcmp(reply->str, token, token_len) == 0;
-    *out_claim = ours ? NEN_CLAIM_FRESH : NEN_CLAIM_REPLAY;
+  if (reply == NULL) {
+    return NEN_ISO_STORE_UNAVAILABLE;
   }
-  return done(reply);
+  int ours = reply->type == REDIS_REPLY_STRING && reply->len == token_len &&
+             memcmp(reply->str, token, token_len) == 0;
+  *out_claim = ours ? NEN_CLAIM_FRESH : NEN_CLAIM_REPLAY;
+  freeReplyObject(reply);
+  return NEN_OK;
+}
+
+/* How long to remember a nonce: servers whose clocks differ must not see it end early. What is too long,
+ * Redis refuses. */
+static unsigned long long lifetime(uint64_t until_ms, uint64_t now_ms) {
+  uint64_t left = until_ms - now_ms;
+  return left > UINT64_MAX - NEN_REMOTE_CLOCK_SLACK_MS ? UINT64_MAX : left + NEN_REMOTE_CLOCK_SLACK_MS;
 }
 
 static int32_t claim_nonce(void *context, const char *id, size_t id_len, const uint8_t *nonce,
                            size_t nonce_len, uint64_t until_ms, uint64_t now_ms, int32_t *out_claim) {
-  (void)now_ms;
   char key[NEN_NONCE_KEY_SIZE];
   uint8_t token[NEN_NONCE_SIZE];
   int32_t code = nen_nonce_key(id, id_len, nonce, nonce_len, key, sizeof key);
@@ -200,14 +215,19 @@ static int32_t claim_nonce(void *context, const char *id, size_t id_len, const u
   if (code != NEN_OK) {
     return code;
   }
-  redisReply *reply = run(context, "SET %s %b NX PXAT %llu", key, token, sizeof token,
-                          (unsigned long long)(until_ms + NEN_REMOTE_CLOCK_SLACK_MS));
+  if (until_ms < now_ms) {
+    /* It may have been forgotten. */
+    *out_claim = NEN_CLAIM_REPLAY;
+    return NEN_OK;
+  }
+  redisReply *reply =
+      run(context, "SET %s %b NX PX %llu", key, token, sizeof token, lifetime(until_ms, now_ms));
   if (reply != NULL && reply->type == REDIS_REPLY_NIL) {
     freeReplyObject(reply);
     return who_claimed(context, key, token, sizeof token, out_claim);
   }
   *out_claim = NEN_CLAIM_FRESH;
-  return done(reply);
+  return done(reply, REDIS_REPLY_STATUS);
 }
 
 static void destroy(void *context) {
@@ -229,6 +249,21 @@ static char *part(CURLU *url, CURLUPart which) {
   return curl_url_get(url, which, &text, CURLU_URLDECODE) == CURLUE_OK ? text : NULL;
 }
 
+static int has(CURLU *url, CURLUPart which) {
+  char *text = part(url, which);
+  curl_free(text);
+  return text != NULL;
+}
+
+/* Takes off the brackets of an IPv6 address, which curl keeps. */
+static void strip_brackets(char *host) {
+  size_t length = host != NULL ? strlen(host) : 0;
+  if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
+    memmove(host, host + 1, length - 2);
+    host[length - 2] = '\0';
+  }
+}
+
 /* A number that stands alone, after `skip` bytes; the default if there is none, and -1 if it is no number. */
 static int number_part(CURLU *url, CURLUPart which, size_t skip, int otherwise) {
   char *text = part(url, which), *end = NULL;
@@ -245,8 +280,11 @@ static int read_url(redis *redis, const char *text) {
   CURLU *url = curl_url();
   int read = url != NULL && strncmp(text, "redis://", strlen("redis://")) == 0 &&
              curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
+  /* Some clients take options there: one that is not followed must not be passed over. */
+  read = read && !has(url, CURLUPART_QUERY) && !has(url, CURLUPART_FRAGMENT);
   if (read) {
     redis->host = part(url, CURLUPART_HOST);
+    strip_brackets(redis->host);
     redis->user = part(url, CURLUPART_USER);
     redis->password = part(url, CURLUPART_PASSWORD);
     redis->port = number_part(url, CURLUPART_PORT, 0, DEFAULT_PORT);
@@ -278,7 +316,8 @@ int32_t redis_store_new(const char *url, nen_store **out) {
   if (read_url(made, url)) {
     code = nen_store_custom_new(&vtable, made, out);
   } else {
-    fputs("redis: the URL is not redis://[[user]:password@]host[:port][/database]\n", stderr);
+    fputs("redis: the URL is not redis://[[user]:password@]host[:port][/database], and nothing else\n",
+          stderr);
   }
   if (code != NEN_OK) {
     destroy(made);
