@@ -100,6 +100,10 @@ static int32_t post(nen_client *client, const char *path, const char *json, nen_
     nen_buffer_free(&body);
     nen_buffer_free(&answer);
   }
+  if (code == NEN_OK && outcome == NEN_OUTCOME_FOREIGN) {
+    fprintf(stderr, "status %u, from something that does not speak nen\n", status);
+    code = NEN_ISO_WIRE_INVALID_PAYLOAD_FORMAT;
+  }
   nen_call_free(call);
   return code;
 }

@@ -64,10 +64,14 @@ static nen::buffer post(const nen::client &client, const service &service, std::
     const auto request = call.seal(client, json, nen::now_ms());
     const auto answer = send(service, target, of(request.headers), request.body);
     auto opened = call.open(client, {answer.status, {}, answer.body}, nen::now_ms());
+    if (opened.outcome == nen::outcome::answer) {
+      return std::move(opened.plaintext);
+    }
+    if (opened.outcome == nen::outcome::foreign) {
+      throw nen::error(NEN_ISO_WIRE_INVALID_PAYLOAD_FORMAT, "something that does not speak nen answered");
+    }
     if (opened.outcome == nen::outcome::reestablish) {
       shake_hands(client, service);
-    } else if (opened.outcome != nen::outcome::repeat) {
-      return std::move(opened.plaintext);
     }
   }
 }
