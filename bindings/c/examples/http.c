@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wiped_free.h"
+
 #define CONNECT_SECONDS 10L
 /* Without a byte for this long, a request has failed. */
 #define SILENT_SECONDS 30L
@@ -78,6 +80,7 @@ typedef struct {
   http_reader *reader;
   void *context;
   http_answer answer;
+  size_t room; /* for the body */
 } transfer;
 
 static char *header(CURL *curl, const char *name) {
@@ -108,12 +111,16 @@ static size_t on_body(char *piece, size_t one, size_t length, void *context) {
   if (length > MOST_ANSWER - answer->body_len) {
     return CURL_WRITEFUNC_ERROR;
   }
-  uint8_t *larger = realloc(answer->body, answer->body_len + length);
-  if (larger == NULL) {
-    return CURL_WRITEFUNC_ERROR;
+  if (length > transfer->room - answer->body_len) {
+    size_t room = 2 * transfer->room + length;
+    uint8_t *larger = wiped_grow(answer->body, answer->body_len, room);
+    if (larger == NULL) {
+      return CURL_WRITEFUNC_ERROR;
+    }
+    answer->body = larger;
+    transfer->room = room;
   }
-  memcpy(larger + answer->body_len, piece, length);
-  answer->body = larger;
+  memcpy(answer->body + answer->body_len, piece, length);
   answer->body_len += length;
   return length;
 }
@@ -164,7 +171,7 @@ static char *join(const char *base, const char *target) {
 
 int http_send(http *http, const http_request *request, http_reader *reader, void *context,
               http_answer *answer) {
-  transfer transfer = {take(http), http, reader, context, {0}};
+  transfer transfer = {take(http), http, reader, context, {0}, 0};
   char *url = join(http->base_url, request->target);
   struct curl_slist *lines = header_lines(request->headers);
   CURLcode result = CURLE_OUT_OF_MEMORY;
@@ -190,9 +197,10 @@ int http_send(http *http, const http_request *request, http_reader *reader, void
   return result == CURLE_OK ? 0 : -1;
 }
 
+/* The answer to a handshake holds a key. */
 void http_answer_free(http_answer *answer) {
   free(answer->date);
   free(answer->stream_nonce);
-  free(answer->body);
+  wiped_free(answer->body);
   *answer = (http_answer){0};
 }

@@ -1,6 +1,9 @@
 /* A protected HTTP service on libmicrohttpd. Read it from the end: main(), how a request is taken in and
  * answered, and what the application does with it, which knows nothing of nen but who the client is.
  *
+ * It leaves to a reverse proxy in front of it: TLS, and a deadline for a whole request, for here only silence
+ * ends one.
+ *
  * PORT is the port to listen on, 0 for any. NEN_REDIS_URL, if set, is the Redis that keeps the sessions.
  *
  *     cc -std=c99 -D_DEFAULT_SOURCE server.c redis_store.c -pthread -o server \
@@ -19,11 +22,14 @@
 
 #include "common.h"
 #include "redis_store.h"
+#include "wiped_free.h"
 
 #define MOST_CONNECTIONS 1000
 #define IDLE_SECONDS 30
-#define MOST_BODY ((size_t)8 * 1024 * 1024)
-#define MOST_DELAY_MS 10000
+#define MOST_BODY ((size_t)1024 * 1024)
+#define MOST_PLAIN_BODY ((size_t)64 * 1024)
+#define MOST_WORDS 1000
+#define MOST_DELAY_MS 1000
 
 static nen_server *server;
 static nen_store *store;
@@ -131,20 +137,34 @@ static char *words_of(const char *prompt) {
   return words == NULL ? NULL : strcpy(words + length, " ") - length;
 }
 
+static size_t count_words(const char *words) {
+  size_t count = 0;
+  while (*(words += strspn(words, " ")) != '\0') {
+    words += strcspn(words, " ");
+    count++;
+  }
+  return count;
+}
+
 /* Streams the words of a prompt. */
 static int32_t start_chat(request *request, json_t *body, uint16_t *status, json_t **answer) {
-  (void)status, (void)answer;
   const char *prompt = "secure streaming works";
   int exact = 0;
   json_int_t delay_ms = 0;
   if (body != NULL) {
     json_unpack(body, "{s?s, s?b, s?I}", "prompt", &prompt, "exact", &exact, "delayMs", &delay_ms);
   }
-  chat *chat = calloc(1, sizeof *chat);
   char *words = words_of(prompt);
+  if (words != NULL && count_words(words) > MOST_WORDS) {
+    wiped_free(words);
+    *status = MHD_HTTP_BAD_REQUEST;
+    *answer = json_pack("{s:s}", "error", "the prompt has too many words");
+    return NEN_OK;
+  }
+  chat *chat = calloc(1, sizeof *chat);
   if (chat == NULL || words == NULL) {
     free(chat);
-    free(words);
+    wiped_free(words);
     return fail(request, "out of memory");
   }
   request->chat = chat;
@@ -172,7 +192,8 @@ static const struct {
 static int names(const char *methods, const char *method) {
   const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
   const char *found = methods == NULL ? NULL : strstr(methods, wanted);
-  return methods == NULL || (found != NULL && strchr(" ", found[strlen(wanted)]) != NULL);
+  return methods == NULL || (found != NULL && (found == methods || found[-1] == ' ') &&
+                             strchr(" ", found[strlen(wanted)]) != NULL);
 }
 
 static int32_t no_route(request *request, json_t *body, uint16_t *status, json_t **answer) {
@@ -218,7 +239,8 @@ static int is_protected(const request *request) {
   return strncmp(request->target, "/api/", strlen("/api/")) == 0;
 }
 
-/* The headers alone say whether a request is let in: nothing of a stranger's body is kept. */
+/* The headers alone say whether a request is let in, and how much of its body is kept: of a stranger's, what
+ * a session endpoint or a route that is not protected takes. */
 static int32_t let_in(request *request) {
   request->most_body = MOST_BODY;
   int32_t code = nen_server_route(server, TEXT(request->method), TEXT(request->target), &request->route);
@@ -226,10 +248,11 @@ static int32_t let_in(request *request) {
     return code;
   }
   if (request->route != NEN_ROUTE_APPLICATION) {
-    request->most_body = NEN_MAX_HANDSHAKE_BODY;
+    request->most_body = request->route == NEN_ROUTE_NOT_FOUND ? 0 : NEN_MAX_HANDSHAKE_BODY;
     return NEN_OK;
   }
   if (!is_protected(request)) {
+    request->most_body = find_handler(request) == no_route ? 0 : MOST_PLAIN_BODY;
     return NEN_OK;
   }
   return nen_server_admit(server, store, &request->headers, TEXT(request->method), TEXT(request->target),
@@ -315,7 +338,7 @@ static void chat_free(chat *chat) {
   if (chat != NULL) {
     nen_stream_sealer_free(chat->sealer);
     nen_buffer_free(&chat->frame);
-    free(chat->prompt);
+    wiped_free(chat->prompt);
     free(chat);
   }
 }
@@ -341,8 +364,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     nen_exchange_free(request->exchange);
     nen_buffer_free(&request->answer);
     chat_free(request->chat);
-    free(request->plain);
-    free(request->body);
+    wiped_free(request->plain);
+    wiped_free(request->body);
     free(request->target);
     free(request);
   }
@@ -418,7 +441,7 @@ static enum MHD_Result answer(request *request, struct MHD_Connection *connectio
                                                    : answer_endpoint(request, &status);
   }
   if (code != NEN_OK) {
-    log_failure(request->method, code, request->why);
+    log_failure("request", code, request->why);
     chat_free(request->chat);
     request->chat = NULL;
     if (nen_error_answer(code, &status, &request->answer) != NEN_OK) {
@@ -441,7 +464,8 @@ static int keep(request *request, const char *piece, size_t length) {
   }
   if (request->refusal == NEN_OK && length > request->body_room - request->body_len) {
     size_t room = 2 * request->body_room + length;
-    uint8_t *larger = realloc(request->body, room);
+    room = room < request->most_body ? room : request->most_body;
+    uint8_t *larger = wiped_grow(request->body, request->body_len, room);
     if (larger == NULL) {
       return 0;
     }
@@ -473,8 +497,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
       request->refusal = let_in(request);
     }
     if (declared != NULL && strtoull(declared, NULL, 10) > request->most_body) {
-      /* An answer before the body makes libmicrohttpd read none of it. */
-      if (request->refusal == NEN_OK) {
+      /* An answer before the body makes libmicrohttpd read none of it. What takes none, gets its answer. */
+      if (request->refusal == NEN_OK && request->most_body > 0) {
         request->refusal = NEN_ISO_WIRE_INVALID_PAYLOAD_FORMAT;
         request->why = "the body is over the size limit";
       }
@@ -546,6 +570,7 @@ int main(void) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, NULL);
   signal(SIGPIPE, SIG_IGN);
+  json_set_alloc_funcs(malloc, wiped_free);
 
   int32_t code = make_server();
   if (code == NEN_OK) {
