@@ -7,7 +7,11 @@
 struct sealed_client {
   nen_client *nen;
   http *http;
-  pthread_mutex_t handshake; /* held while the session is made anew */
+  pthread_mutex_t lock; /* of what follows */
+  pthread_cond_t ended; /* a handshake was, well or not */
+  int shaking_hands;
+  unsigned failures;
+  int32_t last_failure;
 };
 
 int32_t sealed_client_new(http *http, const nen_client_options *options, sealed_client **out) {
@@ -18,7 +22,8 @@ int32_t sealed_client_new(http *http, const nen_client_options *options, sealed_
     return code;
   }
   made->http = http;
-  pthread_mutex_init(&made->handshake, NULL);
+  pthread_mutex_init(&made->lock, NULL);
+  pthread_cond_init(&made->ended, NULL);
   *out = made;
   return NEN_OK;
 }
@@ -26,7 +31,8 @@ int32_t sealed_client_new(http *http, const nen_client_options *options, sealed_
 void sealed_client_free(sealed_client *client) {
   if (client != NULL) {
     nen_client_free(client->nen);
-    pthread_mutex_destroy(&client->handshake);
+    pthread_cond_destroy(&client->ended);
+    pthread_mutex_destroy(&client->lock);
     free(client);
   }
 }
@@ -64,7 +70,7 @@ static int32_t send_attempt(sealed_client *client, const char *method, const cha
 
 /* ── the session ── */
 
-static int32_t handshake_locked(sealed_client *client) {
+static int32_t shake_hands(sealed_client *client) {
   static const http_header headers[] = {{"Content-Type", "application/json"}, {NULL, NULL}};
   nen_handshake *handshake = NULL;
   nen_buffer body = {0};
@@ -85,22 +91,47 @@ static int32_t handshake_locked(sealed_client *client) {
   return code;
 }
 
-int32_t sealed_client_handshake(sealed_client *client) {
-  pthread_mutex_lock(&client->handshake);
-  int32_t code = handshake_locked(client);
-  pthread_mutex_unlock(&client->handshake);
+/* With the lock held, which is open meanwhile. */
+static int32_t handshake_locked(sealed_client *client) {
+  client->shaking_hands = 1;
+  pthread_mutex_unlock(&client->lock);
+  int32_t code = shake_hands(client);
+  pthread_mutex_lock(&client->lock);
+  client->shaking_hands = 0;
+  if (code != NEN_OK) {
+    client->failures++;
+    client->last_failure = code;
+  }
+  pthread_cond_broadcast(&client->ended);
   return code;
 }
 
-/* Of all calls that found the session gone, the first shakes hands, and the others use what it made. */
+static void wait_locked(sealed_client *client) {
+  while (client->shaking_hands) {
+    pthread_cond_wait(&client->ended, &client->lock);
+  }
+}
+
+int32_t sealed_client_handshake(sealed_client *client) {
+  pthread_mutex_lock(&client->lock);
+  wait_locked(client);
+  int32_t code = handshake_locked(client);
+  pthread_mutex_unlock(&client->lock);
+  return code;
+}
+
+/* Of all calls that found the session gone, the first shakes hands, and what becomes of that is for the
+ * others, too. */
 static int32_t reestablish(sealed_client *client, const char *gone) {
   char id[NEN_SESSION_ID_SIZE];
-  pthread_mutex_lock(&client->handshake);
-  int32_t code = sealed_client_session_id(client, id);
+  pthread_mutex_lock(&client->lock);
+  unsigned failures = client->failures;
+  wait_locked(client);
+  int32_t code = failures != client->failures ? client->last_failure : sealed_client_session_id(client, id);
   if (code == NEN_OK && (id[0] == '\0' || strcmp(id, gone) == 0)) {
     code = handshake_locked(client);
   }
-  pthread_mutex_unlock(&client->handshake);
+  pthread_mutex_unlock(&client->lock);
   return code;
 }
 
@@ -204,6 +235,7 @@ typedef struct {
   sealed_reader *reader;
   void *context;
   int32_t code;
+  int finished; /* the end mark has come */
 } stream;
 
 static int32_t begin_stream(stream *stream, const http_answer *answer) {
@@ -217,8 +249,12 @@ static int32_t read_chunks(stream *stream) {
     int32_t state;
     nen_buffer chunk;
     int32_t code = nen_stream_opener_next(stream->opener, &state, &chunk);
-    if (code != NEN_OK || state != NEN_STREAM_CHUNK) {
+    if (code != NEN_OK) {
       return code;
+    }
+    if (state != NEN_STREAM_CHUNK) {
+      stream->finished = state == NEN_STREAM_FINISHED;
+      return NEN_OK;
     }
     code = stream->reader(stream->context, chunk);
     nen_buffer_free(&chunk);
@@ -239,7 +275,8 @@ static int on_piece(void *context, const http_answer *answer, const uint8_t *pie
   if (stream->code == NEN_OK) {
     stream->code = read_chunks(stream);
   }
-  return stream->code != NEN_OK;
+  /* A peer that never closes does not keep a stream that is complete. */
+  return stream->code != NEN_OK || stream->finished;
 }
 
 /* What one attempt came to, now that the transport has ended, by itself or not. */
@@ -263,7 +300,7 @@ static int32_t end_stream(stream *stream, const http_answer *answer, int32_t sen
 
 int32_t sealed_client_stream(sealed_client *client, const char *method, const char *target, const char *json,
                              sealed_reader *reader, void *context) {
-  stream stream = {client, NULL, NULL, reader, context, NEN_OK};
+  stream stream = {client, NULL, NULL, reader, context, NEN_OK, 0};
   int32_t outcome = NEN_OUTCOME_REPEAT;
   int32_t code = nen_call_new(TEXT(method), TEXT(target), &stream.call);
   while (code == NEN_OK && once_more(outcome)) {
