@@ -9,11 +9,10 @@
  *
  * Errors. A function that can fail returns int32_t: 0 (NEN_OK) is success; a positive value is the number of an
  * ISO code of the protocol, so 3002 is ISO-3002; a negative one, NEN_ERR_*, is a mistake in how the function was
- * called, or a defect of the library that it caught. Every such function may return NEN_ERR_PANIC, and NEN_ERR_LENGTH for a
- * length beyond PTRDIFF_MAX. nen_error_name(),
- * nen_error_message() and nen_error_hint() describe both kinds, nen_last_detail() says what exactly was found, and
- * nen_error_answer() makes the HTTP answer. Functions that cannot fail return their value: version, sizes, names and
- * the table of errors.
+ * called, or a defect of the library that it caught. Every such function may return NEN_ERR_PANIC, and
+ * NEN_ERR_LENGTH for a length beyond PTRDIFF_MAX. nen_error_name(), nen_error_message() and nen_error_hint()
+ * describe both kinds, nen_last_detail() says what exactly was found, and nen_error_answer() makes the HTTP
+ * answer. Functions that cannot fail return their value: version, sizes, names and the table of errors.
  *
  * Arguments. First the receiver, then the inputs, then the outputs. Results leave through pointers named out or
  * out_*, which are written only on success and need not be set before. What stood there is not freed.
@@ -35,8 +34,8 @@
  * Threads. Every handle may be created, used and freed on any thread. The documentation of its type says whether
  * several threads may use it at once; where they may not, a call that finds the handle in use on another thread
  * does nothing and returns NEN_ERR_BUSY. No call may be under way on a handle while it is freed. No function waits
- * for I/O or for time to pass, unless a store of the caller's own does. Post-quantum keys are large: give a thread that calls handshake or identity functions
- * 512 KiB of stack or more (musl's default of 128 KiB is not enough).
+ * for I/O or for time to pass, unless a store of the caller's own does. Post-quantum keys are large: give a thread
+ * that calls handshake or identity functions 512 KiB of stack or more (musl's default of 128 KiB is not enough).
  *
  * Time. now_ms is the current time in Unix milliseconds. The library never looks at a clock.
  */
@@ -355,7 +354,7 @@
 #define NEN_DEFAULT_SESSION_TTL_MS 3600000
 
 /**
- * How much longer than until [`NonceClaim::until_ms`] a store that several servers share must remember a nonce, in
+ * How much longer than to the end that a claim names a store that several servers share must remember a nonce, in
  * milliseconds: a server whose clock is behind the one that claimed it takes its request for that much longer.
  */
 #define NEN_REMOTE_CLOCK_SLACK_MS 30000
@@ -388,8 +387,8 @@ typedef struct nen_client nen_client;
 typedef struct nen_client_options nen_client_options;
 
 /**
- * A request to a session endpoint, of which nen_server_respond() is the whole with a store of the library's. One thread
- * at a time. If the store fails, or a function returns an error, the call is over: free it and send
+ * A request to a session endpoint, of which nen_server_respond() is the whole with a store of the library's. One
+ * thread at a time. If the store fails, or a function returns an error, the call is over: free it and send
  * nen_error_answer(), of 9001 for the store.
  */
 typedef struct nen_endpoint_call nen_endpoint_call;
@@ -562,8 +561,8 @@ typedef struct {
  *
  * - `get` that returns a session after its end, or after `remove`: a terminated client is still let in.
  * - `get` that returns none for a live session: its client shakes hands again, needlessly.
- * - `claim_nonce` that says NEN_CLAIM_FRESH twice for one nonce, for example because it looks it up and then writes it: a
- *   recorded request is accepted a second time.
+ * - `claim_nonce` that says NEN_CLAIM_FRESH twice for one nonce, for example because it looks it up and then writes
+ *   it: a recorded request is accepted a second time.
  */
 typedef struct {
   /**
@@ -841,8 +840,9 @@ int32_t nen_request_headers_pick(const nen_header *all,
 const char *nen_hidden_request_header(size_t index);
 
 /**
- * The name, in lower case, of a header of an application's answer that must not travel; NULL past the end of the list.
- * They speak of the plain body, let the answer be cached, or are the sealed answer's own. Send `Cache-Control: no-store`.
+ * The name, in lower case, of a header of an application's answer that must not travel; NULL past the end of the
+ * list. They speak of the plain body, let the answer be cached, or are the sealed answer's own. Send `Cache-Control:
+ * no-store`.
  */
 const char *nen_hidden_answer_header(size_t index);
 
@@ -890,9 +890,9 @@ int32_t nen_identity_public_key(const nen_identity *identity,
                                 nen_buffer *out);
 
 /**
- * Signs a message with ML-DSA-65, hedged and with an empty context (FIPS 204 section 5.2): NEN_IDENTITY_SIGNATURE_SIZE
- * bytes. Handshakes do so by themselves. Whoever gets a key of theirs signed can shake hands in this name: sign nothing
- * that somebody else chose.
+ * Signs a message with ML-DSA-65, hedged and with an empty context (FIPS 204 section 5.2):
+ * NEN_IDENTITY_SIGNATURE_SIZE bytes. Handshakes do so by themselves. Whoever gets a key of theirs signed can shake
+ * hands in this name: sign nothing that somebody else chose.
  *
  * Errors: NEN_ERR_NULL; 1002 if the operating system has no randomness.
  */
@@ -903,8 +903,8 @@ int32_t nen_identity_sign(const nen_identity *identity,
                           nen_buffer *out);
 
 /**
- * Verifies the signature of a message under a public key, DER SubjectPublicKeyInfo of NEN_IDENTITY_PUBLIC_KEY_SIZE bytes
- * (FIPS 204 section 5.3, empty context).
+ * Verifies the signature of a message under a public key, DER SubjectPublicKeyInfo of NEN_IDENTITY_PUBLIC_KEY_SIZE
+ * bytes (FIPS 204 section 5.3, empty context).
  *
  * Errors: NEN_ERR_NULL; 3004 if it does not verify or the key is none.
  */
@@ -976,8 +976,9 @@ NEN_MUST_USE int32_t nen_session_created_ms(const nen_session *session, uint64_t
 NEN_MUST_USE int32_t nen_session_expires_ms(const nen_session *session, uint64_t *out);
 
 /**
- * The ML-DSA-65 key that signed the session's handshake, as DER SubjectPublicKeyInfo of NEN_IDENTITY_PUBLIC_KEY_SIZE bytes;
- * empty if none did. A recorded handshake can be sent again: only a request whose body opens shows who is there now.
+ * The ML-DSA-65 key that signed the session's handshake, as DER SubjectPublicKeyInfo of NEN_IDENTITY_PUBLIC_KEY_SIZE
+ * bytes; empty if none did. A recorded handshake can be sent again: only a request whose body opens shows who is
+ * there now.
  *
  * Errors: NEN_ERR_NULL.
  */
@@ -1222,8 +1223,8 @@ int32_t nen_call_open(nen_call *call,
  * Opens the stream that a 2xx answer to the last attempt carries. `nonce_header` is the answer's X-Nen-Stream-Nonce;
  * NULL if it has none.
  *
- * Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; 7001; 5001 for a stream that would begin with our own
- * ciphertext.
+ * Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; 7001; 5001 for a stream that would begin with our
+ * own ciphertext.
  */
 NEN_MUST_USE
 int32_t nen_call_open_stream(nen_call *call,
@@ -1284,12 +1285,13 @@ int32_t nen_lifecycle_call_seal(nen_lifecycle_call *call,
                                 nen_buffer *out_body);
 
 /**
- * Reads the answer to the last attempt; its inputs are as for nen_call_open(). `out_outcome` becomes NEN_OUTCOME_DONE,
- * NEN_OUTCOME_REPEAT, or NEN_OUTCOME_REESTABLISH if there was no session left to rotate: shake hands instead, and be done.
- * `out_done` becomes 1 if that is NEN_OUTCOME_DONE and, for status, the session lives; else 0.
+ * Reads the answer to the last attempt; its inputs are as for nen_call_open(). `out_outcome` becomes
+ * NEN_OUTCOME_DONE, NEN_OUTCOME_REPEAT, or NEN_OUTCOME_REESTABLISH if there was no session left to rotate: shake
+ * hands instead, and be done. `out_done` becomes 1 if that is NEN_OUTCOME_DONE and, for status, the session lives;
+ * else 0.
  *
- * Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; the server's own code; 1004 for a rotation and 6001 for
- * the others if the answer is none of the protocol.
+ * Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; the server's own code; 1004 for a rotation and 6001
+ * for the others if the answer is none of the protocol.
  */
 NEN_MUST_USE
 int32_t nen_lifecycle_call_open(nen_lifecycle_call *call,
@@ -1410,12 +1412,12 @@ int32_t nen_record_key(const char *id,
                        size_t out_size);
 
 /**
- * The key under which such a store remembers a used nonce, terminated: "nen:session:<id>:n:<base64 of the nonce>". It is
- * set only if it is not there, for the time until the end that the claim names and NEN_REMOTE_CLOCK_SLACK_MS more (Redis:
- * SET key token NX PX `until_ms - now_ms + slack`). Name that time as a duration: Redis takes an end that has passed on
- * its own clock, says OK and keeps nothing. A token drawn for each claim tells a command that was sent twice from a
- * replay. The store must not evict: one that is full must fail. `out_size` is the room at `out`, at least
- * NEN_NONCE_KEY_SIZE bytes.
+ * The key under which such a store remembers a used nonce, terminated: "nen:session:<id>:n:<base64 of the nonce>". It
+ * is set only if it is not there, for the time until the end that the claim names and NEN_REMOTE_CLOCK_SLACK_MS more
+ * (Redis: SET key token NX PX `until_ms - now_ms + slack`). Name that time as a duration: Redis takes an end that has
+ * passed on its own clock, says OK and keeps nothing. A token drawn for each claim tells a command that was sent
+ * twice from a replay. The store must not evict: one that is full must fail. `out_size` is the room at `out`, at
+ * least NEN_NONCE_KEY_SIZE bytes.
  *
  * Errors: NEN_ERR_NULL, NEN_ERR_LENGTH; NEN_ERR_VALUE if `id` is no session id.
  */
@@ -1637,8 +1639,8 @@ int32_t nen_server_verify_lifecycle(const nen_server *server,
 
 /**
  * What to claim in the store under the request's session id, in one atomic step: the nonce, NEN_NONCE_SIZE bytes
- * (`out_nonce_size` is the room for it), and until when it must be remembered, in Unix milliseconds, inclusive. A claim
- * whose end has passed before it is made is a replay.
+ * (`out_nonce_size` is the room for it), and until when it must be remembered, in Unix milliseconds, inclusive. A
+ * claim whose end has passed before it is made is a replay.
  *
  * Errors: NEN_ERR_NULL, NEN_ERR_LENGTH, NEN_ERR_USED_UP, NEN_ERR_BUSY.
  */
@@ -1715,8 +1717,8 @@ int32_t nen_endpoint_call_session(nen_endpoint_call *call,
 /**
  * What to claim: as nen_verified_claim().
  *
- * Errors: NEN_ERR_NULL, NEN_ERR_LENGTH, NEN_ERR_USED_UP, NEN_ERR_BUSY; NEN_ERR_STEP unless at NEN_STEP_CLAIM; 9000 after
- * a failure.
+ * Errors: NEN_ERR_NULL, NEN_ERR_LENGTH, NEN_ERR_USED_UP, NEN_ERR_BUSY; NEN_ERR_STEP unless at NEN_STEP_CLAIM; 9000
+ * after a failure.
  */
 NEN_MUST_USE
 int32_t nen_endpoint_call_claim(nen_endpoint_call *call,
@@ -1737,12 +1739,10 @@ int32_t nen_endpoint_call_got(nen_endpoint_call *call,
 /**
  * Goes on from NEN_STEP_CLAIM: `claim`, one of NEN_CLAIM_*, is what the store said.
  *
- * Errors, to be answered by nen_error_answer(): NEN_ERR_NULL, NEN_ERR_VALUE, NEN_ERR_USED_UP, NEN_ERR_BUSY, NEN_ERR_STEP;
- * 1001, 1002, 3004, 5001, 5002, 6001, 6002; 9000 after a failure.
+ * Errors, to be answered by nen_error_answer(): NEN_ERR_NULL, NEN_ERR_VALUE, NEN_ERR_USED_UP, NEN_ERR_BUSY,
+ * NEN_ERR_STEP; 1001, 1002, 3004, 5001, 5002, 6001, 6002; 9000 after a failure.
  */
-NEN_MUST_USE
-int32_t nen_endpoint_call_claimed(nen_endpoint_call *call,
-                                  int32_t claim);
+NEN_MUST_USE int32_t nen_endpoint_call_claimed(nen_endpoint_call *call, int32_t claim);
 
 /**
  * Goes on from NEN_STEP_SET, _REPLACE or _REMOVE, which the store has done.
@@ -1826,8 +1826,8 @@ int32_t nen_exchange_seal(const nen_exchange *exchange,
  * Content-Length (each NULL if absent): `out_form` becomes one of NEN_FORM_*. JSON, nothing at all, and the text of a
  * redirect or refusal (3xx, 4xx) are sealed whole; anything else with a status of 2xx is a stream.
  *
- * Errors, to be answered by nen_error_answer(): NEN_ERR_NULL; 9000 for what cannot be sealed: 304, a compressed body, a
- * server error that is not JSON.
+ * Errors, to be answered by nen_error_answer(): NEN_ERR_NULL; 9000 for what cannot be sealed: 304, a compressed body,
+ * a server error that is not JSON.
  */
 NEN_MUST_USE
 int32_t nen_answer_form(uint16_t status,
@@ -1861,14 +1861,12 @@ int32_t nen_exchange_seal_as(const nen_exchange *exchange,
 size_t nen_sealed_answer_size(size_t json_len);
 
 /**
- * Starts a sealed stream as the answer. It outlives the exchange. Send it with the headers of nen_stream_header_name() and with
- * the nonce under the name of nen_stream_nonce_header().
+ * Starts a sealed stream as the answer. It outlives the exchange. Send it with the headers of
+ * nen_stream_header_name() and with the nonce under the name of nen_stream_nonce_header().
  *
  * Errors: NEN_ERR_NULL; 4002.
  */
-NEN_MUST_USE
-int32_t nen_exchange_stream(const nen_exchange *exchange,
-                            nen_stream_sealer **out);
+NEN_MUST_USE int32_t nen_exchange_stream(const nen_exchange *exchange, nen_stream_sealer **out);
 
 /**
  * Frees an exchange. NULL is accepted.

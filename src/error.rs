@@ -232,7 +232,8 @@ impl Error {
         self.detail
     }
 
-    /// ISO-6001, for a binding that stopped reading a handshake beyond [`MAX_HANDSHAKE_BODY`](crate::MAX_HANDSHAKE_BODY).
+    /// ISO-6001, for a binding that stopped reading a handshake beyond
+    /// [`MAX_HANDSHAKE_BODY`](crate::MAX_HANDSHAKE_BODY).
     pub const fn handshake_too_long() -> Self {
         Self::new(Code::WireInvalidPayloadFormat, "the handshake's body is over the size limit")
     }

@@ -1,8 +1,8 @@
 //! NEN-PROTOCOL-V2: HTTP payloads that stay encrypted between the two endpoints, with post-quantum key exchange.
 //!
-//! This crate is the whole protocol and does no I/O: bytes and the clock come in, bytes and decisions go out. HTTP, stores
-//! and timers are the caller's. `libnen`, the Python package `nen` and the Node package `@withnen/native` are thin faces
-//! on it.
+//! This crate is the whole protocol and does no I/O: bytes and the clock come in, bytes and decisions go out. HTTP,
+//! stores and timers are the caller's. `libnen`, the Python package `nen` and the Node package `@withnen/native` are
+//! thin faces on it.
 //!
 //! - [`Client`], [`Call`] and [`LifecycleCall`]: shake hands, seal a request, open its answer; rotate and terminate.
 //! - [`Server`], [`Request`], [`Exchange`]: answer the session endpoints; check, open and answer a request.
@@ -31,8 +31,8 @@
 //! assert_eq!(body.as_deref().map(Vec::as_slice), Some(&br#"{"amount":1840}"#[..]));
 //! let answer = exchange.seal(200, br#"{"ok":true}"#)?;
 //!
-//! let Outcome::Answer(Some(json)) = call.open(&client, answer.status, None, &answer.body, now)? else { unreachable!() };
-//! assert_eq!(*json, br#"{"ok":true}"#);
+//! let Outcome::Answer(Some(json)) = call.open(&client, answer.status, None, &answer.body, now)? else { unreachable!()
+//! }; assert_eq!(*json, br#"{"ok":true}"#);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

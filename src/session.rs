@@ -73,8 +73,9 @@ impl Session {
 
     /// The ML-DSA-65 key that signed the session's handshake, if one did.
     ///
-    /// The signature covers the ephemeral key and no time. Whoever recorded the handshake can send it again, and who reads
-    /// the answer can sign requests without a body. That the holder of the identity is there, a body that opens shows.
+    /// The signature covers the ephemeral key and no time. Whoever recorded the handshake can send it again, and who
+    /// reads the answer can sign requests without a body. That the holder of the identity is there, a body that opens
+    /// shows.
     pub const fn identity(&self) -> Option<&IdentityKey> {
         self.identity.as_ref()
     }

@@ -33,8 +33,8 @@ pub trait Store: Send + Sync {
     /// Removes a session; one that is not there is no error. Errors: ISO-9001.
     fn delete(&self, id: SessionId) -> Result<()>;
 
-    /// Keeps `new` in place of the session `old`, for a rotation. On failure the old one stays. A store that can do it in
-    /// one step should: then a store that is full still lets its clients rotate. Errors: ISO-9001.
+    /// Keeps `new` in place of the session `old`, for a rotation. On failure the old one stays. A store that can do it
+    /// in one step should: then a store that is full still lets its clients rotate. Errors: ISO-9001.
     fn replace(&self, old: SessionId, new: Arc<Session>, now_ms: u64) -> Result<()> {
         self.set(new, now_ms)?;
         self.delete(old)
@@ -49,7 +49,7 @@ pub trait Store: Send + Sync {
     fn claim_nonce(&self, claim: &NonceClaim, now_ms: u64) -> Result<Claim>;
 }
 
-/// How much longer than until [`NonceClaim::until_ms`] a store that several servers share must remember a nonce, in
+/// How much longer than to the end that a claim names a store that several servers share must remember a nonce, in
 /// milliseconds: a server whose clock is behind the one that claimed it takes its request for that much longer.
 pub const REMOTE_CLOCK_SLACK_MS: u64 = 30_000;
 

@@ -161,8 +161,8 @@ impl StreamOpener {
 
     /// The next chunk, in order; `None` when more bytes are needed or the end mark was read.
     ///
-    /// Errors: ISO-4001 (changed, reordered, dropped or repeated chunk), ISO-6001 (over the size limit), ISO-6002. After
-    /// an error every call returns it again.
+    /// Errors: ISO-4001 (changed, reordered, dropped or repeated chunk), ISO-6001 (over the size limit), ISO-6002.
+    /// After an error every call returns it again.
     pub fn next_chunk(&mut self) -> Result<Option<Plaintext>> {
         match (self.opened.pop_front(), self.state) {
             (Some(chunk), _) => Ok(Some(chunk)),
@@ -176,7 +176,8 @@ impl StreamOpener {
         matches!(self.state, State::Finished) && self.opened.is_empty()
     }
 
-    /// To be called when the transport has ended. Errors: ISO-7003 if the end mark has not come; silence is not success.
+    /// To be called when the transport has ended. Errors: ISO-7003 if the end mark has not come; silence is not
+    /// success.
     pub fn end(&self) -> Result<()> {
         match self.state {
             State::Finished => Ok(()),

@@ -123,8 +123,8 @@ pub unsafe extern "C" fn nen_call_open(
 /// Opens the stream that a 2xx answer to the last attempt carries. `nonce_header` is the answer's X-Nen-Stream-Nonce;
 /// NULL if it has none.
 ///
-/// Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; 7001; 5001 for a stream that would begin with our own
-/// ciphertext.
+/// Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; 7001; 5001 for a stream that would begin with our
+/// own ciphertext.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_call_open_stream(
@@ -237,12 +237,13 @@ pub unsafe extern "C" fn nen_lifecycle_call_seal(
     })
 }
 
-/// Reads the answer to the last attempt; its inputs are as for nen_call_open(). `out_outcome` becomes NEN_OUTCOME_DONE,
-/// NEN_OUTCOME_REPEAT, or NEN_OUTCOME_REESTABLISH if there was no session left to rotate: shake hands instead, and be done.
-/// `out_done` becomes 1 if that is NEN_OUTCOME_DONE and, for status, the session lives; else 0.
+/// Reads the answer to the last attempt; its inputs are as for nen_call_open(). `out_outcome` becomes
+/// NEN_OUTCOME_DONE, NEN_OUTCOME_REPEAT, or NEN_OUTCOME_REESTABLISH if there was no session left to rotate: shake
+/// hands instead, and be done. `out_done` becomes 1 if that is NEN_OUTCOME_DONE and, for status, the session lives;
+/// else 0.
 ///
-/// Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; the server's own code; 1004 for a rotation and 6001 for
-/// the others if the answer is none of the protocol.
+/// Errors: NEN_ERR_NULL, NEN_ERR_BUSY; 2001 if nothing was sealed; the server's own code; 1004 for a rotation and 6001
+/// for the others if the answer is none of the protocol.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_lifecycle_call_open(

@@ -24,8 +24,8 @@ use crate::{
 ///
 /// - `get` that returns a session after its end, or after `remove`: a terminated client is still let in.
 /// - `get` that returns none for a live session: its client shakes hands again, needlessly.
-/// - `claim_nonce` that says NEN_CLAIM_FRESH twice for one nonce, for example because it looks it up and then writes it: a
-///   recorded request is accepted a second time.
+/// - `claim_nonce` that says NEN_CLAIM_FRESH twice for one nonce, for example because it looks it up and then writes
+///   it: a recorded request is accepted a second time.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct nen_store_vtable {

@@ -103,8 +103,8 @@ pub const NEN_FORM_STREAM: i32 = 2;
 /// Content-Length (each NULL if absent): `out_form` becomes one of NEN_FORM_*. JSON, nothing at all, and the text of a
 /// redirect or refusal (3xx, 4xx) are sealed whole; anything else with a status of 2xx is a stream.
 ///
-/// Errors, to be answered by nen_error_answer(): NEN_ERR_NULL; 9000 for what cannot be sealed: 304, a compressed body, a
-/// server error that is not JSON.
+/// Errors, to be answered by nen_error_answer(): NEN_ERR_NULL; 9000 for what cannot be sealed: 304, a compressed body,
+/// a server error that is not JSON.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_answer_form(
@@ -176,8 +176,8 @@ pub extern "C" fn nen_sealed_answer_size(json_len: usize) -> usize {
     Answer::sealed_size(json_len)
 }
 
-/// Starts a sealed stream as the answer. It outlives the exchange. Send it with the headers of nen_stream_header_name() and with
-/// the nonce under the name of nen_stream_nonce_header().
+/// Starts a sealed stream as the answer. It outlives the exchange. Send it with the headers of
+/// nen_stream_header_name() and with the nonce under the name of nen_stream_nonce_header().
 ///
 /// Errors: NEN_ERR_NULL; 4002.
 #[unsafe(no_mangle)]

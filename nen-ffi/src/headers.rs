@@ -134,8 +134,9 @@ pub extern "C" fn nen_hidden_request_header(index: usize) -> *const c_char {
     text_at(&HIDDEN_REQUEST, index)
 }
 
-/// The name, in lower case, of a header of an application's answer that must not travel; NULL past the end of the list.
-/// They speak of the plain body, let the answer be cached, or are the sealed answer's own. Send `Cache-Control: no-store`.
+/// The name, in lower case, of a header of an application's answer that must not travel; NULL past the end of the
+/// list. They speak of the plain body, let the answer be cached, or are the sealed answer's own. Send `Cache-Control:
+/// no-store`.
 #[unsafe(no_mangle)]
 pub extern "C" fn nen_hidden_answer_header(index: usize) -> *const c_char {
     text_at(&HIDDEN_ANSWER, index)

@@ -78,9 +78,9 @@ pub unsafe extern "C" fn nen_identity_public_key(
     })
 }
 
-/// Signs a message with ML-DSA-65, hedged and with an empty context (FIPS 204 section 5.2): NEN_IDENTITY_SIGNATURE_SIZE
-/// bytes. Handshakes do so by themselves. Whoever gets a key of theirs signed can shake hands in this name: sign nothing
-/// that somebody else chose.
+/// Signs a message with ML-DSA-65, hedged and with an empty context (FIPS 204 section 5.2):
+/// NEN_IDENTITY_SIGNATURE_SIZE bytes. Handshakes do so by themselves. Whoever gets a key of theirs signed can shake
+/// hands in this name: sign nothing that somebody else chose.
 ///
 /// Errors: NEN_ERR_NULL; 1002 if the operating system has no randomness.
 #[unsafe(no_mangle)]
@@ -100,8 +100,8 @@ pub unsafe extern "C" fn nen_identity_sign(
     })
 }
 
-/// Verifies the signature of a message under a public key, DER SubjectPublicKeyInfo of NEN_IDENTITY_PUBLIC_KEY_SIZE bytes
-/// (FIPS 204 section 5.3, empty context).
+/// Verifies the signature of a message under a public key, DER SubjectPublicKeyInfo of NEN_IDENTITY_PUBLIC_KEY_SIZE
+/// bytes (FIPS 204 section 5.3, empty context).
 ///
 /// Errors: NEN_ERR_NULL; 3004 if it does not verify or the key is none.
 #[unsafe(no_mangle)]

@@ -2,8 +2,8 @@
 //!
 //! - Doc comments of exports are written for C: they are the documentation in the header. What holds for all functions
 //!   (argument order, ownership, threads, errors) stands once, in the header's opening comment in `cbindgen.toml`.
-//! - A handle lent to a function is an `Option<&T>` (shared) or a `*mut T` (one thread at a time); a handle that changes
-//!   owner is an `Option<Box<T>>`, out of a constructor and into its `_free`. No handle is ever cast.
+//! - A handle lent to a function is an `Option<&T>` (shared) or a `*mut T` (one thread at a time); a handle that
+//!   changes owner is an `Option<Box<T>>`, out of a constructor and into its `_free`. No handle is ever cast.
 //! - Every export runs in [`guard`](failure::guard), except those that only return a constant.
 
 #![allow(non_camel_case_types)] // types carry the names that C sees

@@ -115,8 +115,9 @@ pub unsafe extern "C" fn nen_session_expires_ms(session: Option<&nen_session>, o
     })
 }
 
-/// The ML-DSA-65 key that signed the session's handshake, as DER SubjectPublicKeyInfo of NEN_IDENTITY_PUBLIC_KEY_SIZE bytes;
-/// empty if none did. A recorded handshake can be sent again: only a request whose body opens shows who is there now.
+/// The ML-DSA-65 key that signed the session's handshake, as DER SubjectPublicKeyInfo of NEN_IDENTITY_PUBLIC_KEY_SIZE
+/// bytes; empty if none did. A recorded handshake can be sent again: only a request whose body opens shows who is
+/// there now.
 ///
 /// Errors: NEN_ERR_NULL.
 #[unsafe(no_mangle)]

@@ -139,8 +139,8 @@ pub unsafe extern "C" fn nen_server_verify_lifecycle(
 }
 
 /// What to claim in the store under the request's session id, in one atomic step: the nonce, NEN_NONCE_SIZE bytes
-/// (`out_nonce_size` is the room for it), and until when it must be remembered, in Unix milliseconds, inclusive. A claim
-/// whose end has passed before it is made is a replay.
+/// (`out_nonce_size` is the room for it), and until when it must be remembered, in Unix milliseconds, inclusive. A
+/// claim whose end has passed before it is made is a replay.
 ///
 /// Errors: NEN_ERR_NULL, NEN_ERR_LENGTH, NEN_ERR_USED_UP, NEN_ERR_BUSY.
 #[unsafe(no_mangle)]
@@ -208,8 +208,8 @@ pub const NEN_STEP_REPLACE: i32 = 4;
 /// Remove the session of nen_endpoint_call_session_id(), then call nen_endpoint_call_stored().
 pub const NEN_STEP_REMOVE: i32 = 5;
 
-/// A request to a session endpoint, of which nen_server_respond() is the whole with a store of the library's. One thread
-/// at a time. If the store fails, or a function returns an error, the call is over: free it and send
+/// A request to a session endpoint, of which nen_server_respond() is the whole with a store of the library's. One
+/// thread at a time. If the store fails, or a function returns an error, the call is over: free it and send
 /// nen_error_answer(), of 9001 for the store.
 pub struct nen_endpoint_call(Exclusive<Option<EndpointCall>>, Arc<Server>);
 
@@ -337,8 +337,8 @@ pub unsafe extern "C" fn nen_endpoint_call_session(
 
 /// What to claim: as nen_verified_claim().
 ///
-/// Errors: NEN_ERR_NULL, NEN_ERR_LENGTH, NEN_ERR_USED_UP, NEN_ERR_BUSY; NEN_ERR_STEP unless at NEN_STEP_CLAIM; 9000 after
-/// a failure.
+/// Errors: NEN_ERR_NULL, NEN_ERR_LENGTH, NEN_ERR_USED_UP, NEN_ERR_BUSY; NEN_ERR_STEP unless at NEN_STEP_CLAIM; 9000
+/// after a failure.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_endpoint_call_claim(
@@ -378,8 +378,8 @@ pub unsafe extern "C" fn nen_endpoint_call_got(
 
 /// Goes on from NEN_STEP_CLAIM: `claim`, one of NEN_CLAIM_*, is what the store said.
 ///
-/// Errors, to be answered by nen_error_answer(): NEN_ERR_NULL, NEN_ERR_VALUE, NEN_ERR_USED_UP, NEN_ERR_BUSY, NEN_ERR_STEP;
-/// 1001, 1002, 3004, 5001, 5002, 6001, 6002; 9000 after a failure.
+/// Errors, to be answered by nen_error_answer(): NEN_ERR_NULL, NEN_ERR_VALUE, NEN_ERR_USED_UP, NEN_ERR_BUSY,
+/// NEN_ERR_STEP; 1001, 1002, 3004, 5001, 5002, 6001, 6002; 9000 after a failure.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn nen_endpoint_call_claimed(call: *mut nen_endpoint_call, claim: i32) -> i32 {

@@ -245,12 +245,12 @@ pub unsafe extern "C" fn nen_record_key(
     })
 }
 
-/// The key under which such a store remembers a used nonce, terminated: "nen:session:<id>:n:<base64 of the nonce>". It is
-/// set only if it is not there, for the time until the end that the claim names and NEN_REMOTE_CLOCK_SLACK_MS more (Redis:
-/// SET key token NX PX `until_ms - now_ms + slack`). Name that time as a duration: Redis takes an end that has passed on
-/// its own clock, says OK and keeps nothing. A token drawn for each claim tells a command that was sent twice from a
-/// replay. The store must not evict: one that is full must fail. `out_size` is the room at `out`, at least
-/// NEN_NONCE_KEY_SIZE bytes.
+/// The key under which such a store remembers a used nonce, terminated: "nen:session:<id>:n:<base64 of the nonce>". It
+/// is set only if it is not there, for the time until the end that the claim names and NEN_REMOTE_CLOCK_SLACK_MS more
+/// (Redis: SET key token NX PX `until_ms - now_ms + slack`). Name that time as a duration: Redis takes an end that has
+/// passed on its own clock, says OK and keeps nothing. A token drawn for each claim tells a command that was sent
+/// twice from a replay. The store must not evict: one that is full must fail. `out_size` is the room at `out`, at
+/// least NEN_NONCE_KEY_SIZE bytes.
 ///
 /// Errors: NEN_ERR_NULL, NEN_ERR_LENGTH; NEN_ERR_VALUE if `id` is no session id.
 #[unsafe(no_mangle)]

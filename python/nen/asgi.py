@@ -319,7 +319,9 @@ def _opened(scope: Scope, exchange: Exchange, plaintext: bytes | None) -> Scope:
     }
     session = exchange.session
     peer = Peer(session.id, session.identity, PROTOCOL)
-    return {**scope, "headers": headers, "extensions": extensions, "nen": peer}
+    # The signature covers the method in upper case, whatever case it travels in.
+    method = scope["method"].upper()
+    return {**scope, "method": method, "headers": headers, "extensions": extensions, "nen": peer}
 
 
 def _replay(plaintext: bytes | None, receive: Receive) -> Receive:

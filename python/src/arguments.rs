@@ -25,8 +25,8 @@ impl<'a> Octets<'a> {
         }
     }
 
-    /// As text. What is not UTF-8 cannot stand in a request line and becomes the empty text, which the core refuses in its
-    /// turn: the order of its checks is kept.
+    /// As text. What is not UTF-8 cannot stand in a request line and becomes the empty text, which the core refuses in
+    /// its turn: the order of its checks is kept.
     pub(crate) fn text(self) -> &'a str {
         std::str::from_utf8(self.0).unwrap_or_default()
     }

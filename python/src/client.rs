@@ -11,8 +11,8 @@ use crate::identity::Identity;
 use crate::session::Session;
 use crate::stream::StreamOpener;
 
-/// A client without I/O: its session, its identity, and how far its clock is from the server's. It may be shared between
-/// threads; each call works with the session it was sealed with, also when a rotation happens meanwhile.
+/// A client without I/O: its session, its identity, and how far its clock is from the server's. It may be shared
+/// between threads; each call works with the session it was sealed with, also when a rotation happens meanwhile.
 ///
 /// - ``identity``: the long-lived key that signs each handshake. Default: none.
 /// - ``correct_clock``: whether ISO-3003 makes the client learn the server's clock. Default True.
@@ -48,8 +48,8 @@ impl Client {
         run(py, HEAVY, || self.0.handshake()).map(ClientHandshake::from_core)
     }
 
-    /// Complete a handshake with the server's answer: from here on calls use the new session. On failure the old one stays.
-    /// Raises the server's own code, or ISO-1004.
+    /// Complete a handshake with the server's answer: from here on calls use the new session. On failure the old one
+    /// stays. Raises the server's own code, or ISO-1004.
     #[pyo3(signature = (handshake, status, body, *, now_ms=None))]
     fn establish(
         &self,
@@ -118,8 +118,8 @@ impl ClientHandshake {
     }
 }
 
-/// One logical request to a protected endpoint, over as many attempts as the protocol allows: seal, send, open, and again
-/// if :class:`Outcome` says so.
+/// One logical request to a protected endpoint, over as many attempts as the protocol allows: seal, send, open, and
+/// again if :class:`Outcome` says so.
 ///
 /// ``target`` is the path as it travels, percent-encoded; a query is not signed.
 #[pyclass(frozen, module = "nen")]
@@ -156,8 +156,8 @@ impl Call {
 
     /// Read the answer to the last attempt. ``date`` is its ``Date`` header.
     ///
-    /// Raises the server's own code; ISO-6001 for a 2xx answer that is not sealed, ISO-6002, ISO-4001, ISO-4003; ISO-5001
-    /// for our own ciphertext sent back; ISO-2001 if nothing was sealed.
+    /// Raises the server's own code; ISO-6001 for a 2xx answer that is not sealed, ISO-6002, ISO-4001, ISO-4003;
+    /// ISO-5001 for our own ciphertext sent back; ISO-2001 if nothing was sealed.
     #[pyo3(signature = (client, status, date, body, *, now_ms=None))]
     fn open(
         &self,
@@ -185,8 +185,8 @@ impl Call {
         run(py, 0, || self.with(|call| call.open_stream(&client.0, header))).map(StreamOpener::new)
     }
 
-    /// Read the answer to a stream request that is not 2xx: repeat or re-establish, or raise the server's own code, else
-    /// ISO-7002.
+    /// Read the answer to a stream request that is not 2xx: repeat or re-establish, or raise the server's own code,
+    /// else ISO-7002.
     #[pyo3(signature = (client, status, date, body, *, now_ms=None))]
     fn refuse_stream(
         &self,
@@ -203,8 +203,8 @@ impl Call {
     }
 }
 
-/// A signed call to rotate, terminate or ask after the session, over as many attempts as the protocol allows: seal, send,
-/// open, and again if :class:`LifecycleOutcome` says so. ``target`` is the path of the endpoint as it travels.
+/// A signed call to rotate, terminate or ask after the session, over as many attempts as the protocol allows: seal,
+/// send, open, and again if :class:`LifecycleOutcome` says so. ``target`` is the path of the endpoint as it travels.
 #[pyclass(frozen, module = "nen")]
 pub(crate) struct LifecycleCall(Mutex<nen::LifecycleCall>);
 
@@ -288,8 +288,8 @@ impl SealedRequest {
 
 /// What an answer means for a :class:`Call`.
 ///
-/// ``kind`` is ``"answer"``: ``json`` is the opened answer, UTF-8 JSON, None for HEAD; ``"foreign"``: not 2xx and not of
-/// the protocol, to be handed over the way the HTTP client does it; ``"repeat"``: seal and send once more;
+/// ``kind`` is ``"answer"``: ``json`` is the opened answer, UTF-8 JSON, None for HEAD; ``"foreign"``: not 2xx and not
+/// of the protocol, to be handed over the way the HTTP client does it; ``"repeat"``: seal and send once more;
 /// ``"reestablish"``: shake hands once for all concurrent calls, then seal and send once more.
 #[pyclass(frozen, get_all, module = "nen")]
 pub(crate) struct Outcome {

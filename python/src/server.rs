@@ -75,9 +75,9 @@ impl Server {
 
     /// Answer a session endpoint, named as by :meth:`route`.
     ///
-    /// ``target`` is the path that the client signed, as it travelled; ``headers`` are all of the request's, as pairs of
-    /// bytes or str; ``body`` is at most ``MAX_HANDSHAKE_BODY`` bytes. Raises ISO-1001, ISO-1002, ISO-2002, ISO-2003,
-    /// ISO-3001 to ISO-3005, ISO-5001, ISO-5002, ISO-6001, ISO-6002, ISO-9001.
+    /// ``target`` is the path that the client signed, as it travelled; ``headers`` are all of the request's, as pairs
+    /// of bytes or str; ``body`` is at most ``MAX_HANDSHAKE_BODY`` bytes. Raises ISO-1001, ISO-1002, ISO-2002,
+    /// ISO-2003, ISO-3001 to ISO-3005, ISO-5001, ISO-5002, ISO-6001, ISO-6002, ISO-9001.
     #[pyo3(signature = (store, endpoint, method, target, headers, body, *, now_ms=None))]
     #[allow(clippy::too_many_arguments)] // each is a part of one HTTP request
     fn respond(
@@ -113,8 +113,8 @@ impl Server {
 
     /// Check a request to a protected path by its headers, before its body is read, and let it in or raise.
     ///
-    /// ``target`` is the path that the client signed, as it travelled; ``headers`` are all of the request's, as pairs of
-    /// bytes or str. Raises, in this order: ISO-2003, ISO-2002, ISO-3005, ISO-3001, ISO-3002, ISO-3003, ISO-5001 or
+    /// ``target`` is the path that the client signed, as it travelled; ``headers`` are all of the request's, as pairs
+    /// of bytes or str. Raises, in this order: ISO-2003, ISO-2002, ISO-3005, ISO-3001, ISO-3002, ISO-3003, ISO-5001 or
     /// ISO-5002; and ISO-9001.
     #[pyo3(signature = (store, method, target, headers, *, now_ms=None))]
     fn admit(
@@ -234,15 +234,15 @@ impl Exchange {
         Ok(plaintext.map(|plaintext| PyBytes::new(py, &plaintext)))
     }
 
-    /// Seal an answer's JSON under a fresh nonce. The status is kept, except that 204 and 205, which forbid a body, become
-    /// 200 with a sealed ``null``. Raises ISO-4002.
+    /// Seal an answer's JSON under a fresh nonce. The status is kept, except that 204 and 205, which forbid a body,
+    /// become 200 with a sealed ``null``. Raises ISO-4002.
     fn seal(&self, py: Python<'_>, status: u16, json: &[u8]) -> PyResult<Answer> {
         let answer = run(py, json.len(), || self.0.seal(status, json))?;
         Ok(Answer::new(py, &answer))
     }
 
-    /// How an application's answer is to be sealed: ``"json"`` (whole, as it is), ``"text"`` (whole, as a JSON string) or
-    /// ``"stream"`` (chunk by chunk). ``headers`` are all of the answer's, as pairs of bytes or str.
+    /// How an application's answer is to be sealed: ``"json"`` (whole, as it is), ``"text"`` (whole, as a JSON string)
+    /// or ``"stream"`` (chunk by chunk). ``headers`` are all of the answer's, as pairs of bytes or str.
     ///
     /// Raises ISO-9000 for what cannot be sealed: 304, a compressed body, a server error that is not JSON.
     #[staticmethod]
@@ -255,8 +255,8 @@ impl Exchange {
         }
     }
 
-    /// Seal an application's whole answer in the form that :meth:`form` told. An empty body is sealed as ``null``. Else as
-    /// :meth:`seal`.
+    /// Seal an application's whole answer in the form that :meth:`form` told. An empty body is sealed as ``null``.
+    /// Else as :meth:`seal`.
     fn seal_as(&self, py: Python<'_>, form: &str, status: u16, body: &[u8]) -> PyResult<Answer> {
         let form = match form {
             "json" => Form::Json,

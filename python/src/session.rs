@@ -100,8 +100,8 @@ impl Session {
         Ok(PyBytes::new(py, &signature))
     }
 
-    /// Verify the signature of a request, in constant time. ``timestamp`` and ``nonce`` are the texts of their headers as
-    /// received, ``signature`` the decoded 32 bytes. Raises ISO-3002; returns nothing.
+    /// Verify the signature of a request, in constant time. ``timestamp`` and ``nonce`` are the texts of their headers
+    /// as received, ``signature`` the decoded 32 bytes. Raises ISO-3002; returns nothing.
     fn verify(
         &self,
         py: Python<'_>,

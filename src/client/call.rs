@@ -118,7 +118,8 @@ impl Call {
 
     /// Opens the stream that a 2xx answer carries. `nonce_header` is its `X-Nen-Stream-Nonce`.
     ///
-    /// Errors: ISO-7001; ISO-5001 for a stream that would begin with our own ciphertext; ISO-2001 if nothing was sealed.
+    /// Errors: ISO-7001; ISO-5001 for a stream that would begin with our own ciphertext; ISO-2001 if nothing was
+    /// sealed.
     pub fn open_stream(&self, client: &Client, nonce_header: Option<&[u8]>) -> Result<StreamOpener> {
         let attempt = self.attempt.as_ref().ok_or(NOT_SEALED)?;
         let opener = StreamOpener::new(Arc::clone(&attempt.session), nonce_header, client.options.max_chunk)?;

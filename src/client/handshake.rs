@@ -34,8 +34,8 @@ impl Handshake {
 
     /// Reads the server's answer and decapsulates.
     ///
-    /// Errors: the server's own code if the answer is an error of the protocol; ISO-1004 for any other answer that is no
-    /// handshake.
+    /// Errors: the server's own code if the answer is an error of the protocol; ISO-1004 for any other answer that is
+    /// no handshake.
     pub fn finish(self, status: u16, body: &[u8], now_ms: u64) -> Result<Session> {
         if !is_success(status) {
             let other =

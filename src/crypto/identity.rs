@@ -61,8 +61,9 @@ impl Identity {
         &self.public
     }
 
-    /// Signs a message, which in a handshake is the encapsulation key: hedged, empty context (FIPS 204 §5.2). Whoever gets a
-    /// key of theirs signed can shake hands in this name: sign nothing that somebody else chose. Errors: ISO-1002.
+    /// Signs a message, which in a handshake is the encapsulation key: hedged, empty context (FIPS 204 §5.2). Whoever
+    /// gets a key of theirs signed can shake hands in this name: sign nothing that somebody else chose. Errors:
+    /// ISO-1002.
     pub fn sign(&self, message: &[u8]) -> Result<[u8; IDENTITY_SIGNATURE_SIZE]> {
         let signature: Signature<MlDsa65> =
             self.key.expanded_key().try_sign_with_rng(&mut Hedge, message).map_err(|_| {

@@ -134,8 +134,8 @@ impl EndpointCall {
 
     /// Takes the store's reply to the current step. `server` is the one the call began with.
     ///
-    /// Errors: those of [`Server::verify_lifecycle`], [`Verified::admit`] and [`Server::accept`]; ISO-9000 for a reply to
-    /// another step. After an error the call is over.
+    /// Errors: those of [`Server::verify_lifecycle`], [`Verified::admit`] and [`Server::accept`]; ISO-9000 for a reply
+    /// to another step. After an error the call is over.
     pub fn resume(&mut self, server: &Server, reply: Reply) -> Result<()> {
         self.state = match (mem::replace(&mut self.state, State::Failed), reply) {
             (State::Get(id), Reply::Session(session)) => {

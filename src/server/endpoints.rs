@@ -38,8 +38,8 @@ pub enum Route {
 }
 
 impl Server {
-    /// Tells the session endpoints, which stand under the option `prefix`, from the application's own paths. `target` is
-    /// as for [`Request::read`](super::Request::read).
+    /// Tells the session endpoints, which stand under the option `prefix`, from the application's own paths. `target`
+    /// is as for [`Request::read`](super::Request::read).
     pub fn route(&self, method: &str, target: &str) -> Route {
         let below = pathname(target).and_then(|path| path.strip_prefix(self.options.prefix.as_str()));
         let Some(action) = below.and_then(|rest| rest.strip_prefix('/')) else { return Route::Application };
@@ -52,8 +52,8 @@ impl Server {
         }
     }
 
-    /// Takes a client's public key and makes a session of it. The caller stores the session first, then sends the answer
-    /// with status 200.
+    /// Takes a client's public key and makes a session of it. The caller stores the session first, then sends the
+    /// answer with status 200.
     ///
     /// Errors: ISO-1001, ISO-1002, ISO-3004, ISO-6001, ISO-6002.
     pub fn accept(&self, body: &[u8], now_ms: u64) -> Result<(Arc<Session>, Plaintext)> {

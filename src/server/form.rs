@@ -15,7 +15,8 @@ pub enum Form {
     Stream,
 }
 
-/// What an application says of its answer before the body: the status, and the headers as received (`None` where absent).
+/// What an application says of its answer before the body: the status, and the headers as received (`None` where
+/// absent).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AnswerHead<'a> {
     /// The HTTP status.
@@ -93,8 +94,8 @@ impl Exchange {
 }
 
 impl Answer {
-    /// Bytes of the sealed answer to a plaintext of `json_len` bytes: the `Content-Length` of an answer to HEAD, of which
-    /// the application says only how long its body would be.
+    /// Bytes of the sealed answer to a plaintext of `json_len` bytes: the `Content-Length` of an answer to HEAD, of
+    /// which the application says only how long its body would be.
     pub const fn sealed_size(json_len: usize) -> usize {
         body::sealed_answer_size(json_len)
     }

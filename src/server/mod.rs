@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Each step consumes the proof of the one before it, so that a body cannot be opened for a request that was not
-//! verified. With a synchronous [`Store`](crate::Store), [`Server::admit`] is all steps up to the body in one call, and
-//! [`Server::respond`] is a whole session endpoint, which [`EndpointCall`] is in steps. PROTOCOL.md, "Protected requests" and "Endpoints".
+//! verified. With a synchronous [`Store`](crate::Store), [`Server::admit`] is all steps up to the body in one call,
+//! and [`Server::respond`] is a whole session endpoint, which [`EndpointCall`] is in steps. PROTOCOL.md, "Protected
+//! requests" and "Endpoints".
 
 mod check;
 mod endpoint_call;

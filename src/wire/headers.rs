@@ -19,8 +19,9 @@ pub const SIGNATURE_HEADER: &str = "X-Nen-Signature";
 /// The base nonce of a sealed stream, on its answer, base64 of 12 bytes.
 pub const STREAM_NONCE_HEADER: &str = "X-Nen-Stream-Nonce";
 
-/// Headers of a sealed request that the application must not see, in lower case: those that speak of the sealed body, and
-/// those that would have the answer be negotiated, cut or revalidated, while it is made whole for this one request.
+/// Headers of a sealed request that the application must not see, in lower case: those that speak of the sealed body,
+/// and those that would have the answer be negotiated, cut or revalidated, while it is made whole for this one
+/// request.
 pub const HIDDEN_REQUEST_HEADERS: [&str; 15] = [
     "accept-encoding",
     "content-digest",
