@@ -13,10 +13,11 @@ PYTHON_CODE := $(CORE) python/Cargo.toml python/pyproject.toml $(shell find pyth
 GO_CODE     := $(shell find bindings/go -type f)
 NODE_CODE   := $(CORE) node/Cargo.toml node/build.rs node/tsconfig.json $(shell find node/src node/ts node/scripts -type f)
 
+TARGET  := $(or $(CARGO_TARGET_DIR),target)
 VENV    := .venv/.installed
 NPM     := node/node_modules/.installed
-LIBNEN  := target/.libnen
-DIST    := target/.libnen-release
+LIBNEN  := $(TARGET)/debug/.libnen
+DIST    := $(TARGET)/release/.libnen
 TREE    := target/prefix/.installed
 PYNEN   := .venv/.nen
 NODE    := node/node_modules/.nen
@@ -24,16 +25,19 @@ CPEERS  := target/interop/c/.built
 GOPEERS := target/interop/go/.built
 DEMO    := examples/demo/node_modules/.installed
 GO      := bindings/go/with-libnen
+RELEASE  = RUSTFLAGS="$$RUSTFLAGS $$(scripts/remap-paths)"
 DONE     = @mkdir -p $(@D) && touch $@
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall demo interop interop-build clean
+.PHONY: help build libnen install uninstall demo interop interop-build clean
 .PHONY: test lint test-core test-abi test-install test-examples test-python test-node test-go test-docs test-demo
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: $(LIBNEN) $(PYNEN) $(NODE) ## libnen, the Python package and the Node package
+
+libnen: $(DIST) ## libnen alone, optimised: what install puts in its place
 
 install: $(DIST) ## libnen for C and C++, to PREFIX (/usr/local), LIBDIR, INCLUDEDIR under DESTDIR
 	@bindings/c/package/install
@@ -123,8 +127,8 @@ $(LIBNEN): $(LIBNEN_CODE)
 	$(DONE)
 
 $(DIST): $(LIBNEN_CODE)
-	cargo rustc --quiet --release --package nen-ffi --lib -- \
-	  --print native-static-libs=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/native-static-libs
+	$(RELEASE) cargo rustc --quiet --locked --release --package nen-ffi --lib -- \
+	  --print native-static-libs=$(abspath $(TARGET))/release/native-static-libs
 	$(DONE)
 
 # libnen as a user would install it, for the C examples and the Go module.
@@ -146,11 +150,11 @@ $(GOPEERS): $(TREE) $(GO_CODE)
 	$(DONE)
 
 $(PYNEN): $(VENV) $(PYTHON_CODE)
-	cd python && VIRTUAL_ENV=$(CURDIR)/.venv PATH=$(BIN):$$PATH maturin develop --quiet --release
+	export $(RELEASE) && cd python && VIRTUAL_ENV=$(CURDIR)/.venv PATH=$(BIN):$$PATH maturin develop --quiet --release
 	$(DONE)
 
 $(NODE): $(NPM) $(NODE_CODE)
-	cd node && npm run --silent build
+	export $(RELEASE) && cd node && npm run --silent build
 	$(DONE)
 
 $(DEMO): examples/demo/package-lock.json

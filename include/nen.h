@@ -94,47 +94,47 @@
 /**
  * A pointer that is required is NULL, or NULL came with a length other than 0.
  */
-#define NEN_ERR_NULL -1
+#define NEN_ERR_NULL (-1)
 
 /**
  * A text that the caller chose is not UTF-8.
  */
-#define NEN_ERR_UTF8 -2
+#define NEN_ERR_UTF8 (-2)
 
 /**
  * An input does not have the length it must have, or the room for an output is too small.
  */
-#define NEN_ERR_LENGTH -3
+#define NEN_ERR_LENGTH (-3)
 
 /**
  * The handle was used up by an earlier call: all that can be done with it is to free it.
  */
-#define NEN_ERR_USED_UP -4
+#define NEN_ERR_USED_UP (-4)
 
 /**
  * The handle is in use on another thread at this moment.
  */
-#define NEN_ERR_BUSY -5
+#define NEN_ERR_BUSY (-5)
 
 /**
  * An option has a value that cannot be. nen_last_detail() says which.
  */
-#define NEN_ERR_OPTION -6
+#define NEN_ERR_OPTION (-6)
 
 /**
  * An integer or an id is not one of the values that the function takes.
  */
-#define NEN_ERR_VALUE -7
+#define NEN_ERR_VALUE (-7)
 
 /**
  * A defect of the library was caught, in this call or in an earlier one on the same handle. Please report it.
  */
-#define NEN_ERR_PANIC -8
+#define NEN_ERR_PANIC (-8)
 
 /**
  * The call is not at the step that the function belongs to. Nothing was done.
  */
-#define NEN_ERR_STEP -9
+#define NEN_ERR_STEP (-9)
 
 /**
  * Room for a session id as text, with its NUL, in bytes.

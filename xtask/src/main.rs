@@ -59,7 +59,15 @@ fn header(root: &Path) -> Result<String, Box<dyn Error>> {
     let bindings = cbindgen::Builder::new().with_crate(directory).with_config(config).generate()?;
     let mut header = Vec::new();
     bindings.write(&mut header);
-    Ok(String::from_utf8(header)?)
+    Ok(String::from_utf8(header)?.lines().map(parenthesised).collect())
+}
+
+/// A line of the header; one that defines a negative number gets the parentheses that cbindgen leaves out.
+fn parenthesised(line: &str) -> String {
+    match line.split_once(" -") {
+        Some((define, number)) if define.starts_with("#define ") => format!("{define} (-{number})\n"),
+        _ => format!("{line}\n"),
+    }
 }
 
 /// The page of error codes.

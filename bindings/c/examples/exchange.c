@@ -1,7 +1,6 @@
 /* Both endpoints of nen in one process. Your HTTP library goes where two function calls stand for it.
  *
- *     cargo build -p nen-ffi
- *     cc bindings/c/examples/exchange.c -I include target/debug/libnen.a -lm -o exchange
+ *     cc exchange.c $(pkg-config --cflags --libs nen) -o exchange
  *     ./exchange
  */
 

@@ -16,6 +16,10 @@
 #ifndef NEN_HPP
 #define NEN_HPP
 
+#if (defined(_MSVC_LANG) && _MSVC_LANG < 201703L) || (!defined(_MSVC_LANG) && __cplusplus < 201703L)
+#error "nen.hpp needs C++17"
+#endif
+
 #include <algorithm>
 #include <array>
 #include <chrono>
