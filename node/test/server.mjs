@@ -190,7 +190,6 @@ function openStream(response, exchange, { nonce = true } = {}) {
 
 /** Routes that speak another protocol. */
 const foreign = {
-  '/api/faults': ({ send }) => send(200, '{}'),
   '/foreign/bad-gateway': ({ send }) =>
     send(502, '<h1>Bad Gateway</h1>', { 'content-type': 'text/html', 'x-proxy': 'yes' }),
   '/foreign/unauthorized': ({ send }) => send(401, 'who are you?', { 'content-type': 'text/plain' }),
