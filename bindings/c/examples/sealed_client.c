@@ -146,6 +146,13 @@ int32_t sealed_client_session_id(sealed_client *client, char *out) {
   return code;
 }
 
+/* Where there is no session yet, the first call shakes hands. */
+static int32_t ensure_session(sealed_client *client) {
+  char id[NEN_SESSION_ID_SIZE];
+  int32_t code = sealed_client_session_id(client, id);
+  return code == NEN_OK && id[0] == '\0' ? reestablish(client, "") : code;
+}
+
 /* Rotate, terminate, status. */
 static int32_t lifecycle(sealed_client *client, int32_t route, const char *method, const char *target,
                          int32_t *done) {
@@ -206,6 +213,9 @@ int32_t sealed_client_request(sealed_client *client, const char *method, const c
   nen_call *call = NULL;
   int32_t outcome = NEN_OUTCOME_REPEAT;
   int32_t code = nen_call_new(TEXT(method), TEXT(target), &call);
+  if (code == NEN_OK) {
+    code = ensure_session(client);
+  }
   while (code == NEN_OK && once_more(outcome)) {
     attempt attempt = {0};
     code = nen_call_seal(call, client->nen, bytes(json), length(json), now_ms(), &attempt.headers,
@@ -303,6 +313,9 @@ int32_t sealed_client_stream(sealed_client *client, const char *method, const ch
   stream stream = {client, NULL, NULL, reader, context, NEN_OK, 0};
   int32_t outcome = NEN_OUTCOME_REPEAT;
   int32_t code = nen_call_new(TEXT(method), TEXT(target), &stream.call);
+  if (code == NEN_OK) {
+    code = ensure_session(client);
+  }
   while (code == NEN_OK && once_more(outcome)) {
     attempt attempt = {0};
     code = nen_call_seal(stream.call, client->nen, bytes(json), length(json), now_ms(), &attempt.headers,

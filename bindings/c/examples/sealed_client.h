@@ -21,6 +21,7 @@ typedef int32_t sealed_reader(void *context, nen_buffer chunk);
 int32_t sealed_client_new(http *http, const nen_client_options *options, sealed_client **out);
 void sealed_client_free(sealed_client *client);
 
+/* Requests shake hands by themselves, where there is no session or the server has none. */
 int32_t sealed_client_handshake(sealed_client *client);
 int32_t sealed_client_rotate(sealed_client *client);
 int32_t sealed_client_terminate(sealed_client *client);
