@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(CURDIR)/.venv/bin
 
 PYTHON_FILES := . ../tests/readme ../tests/interop ../tests/interop/run ../examples --config pyproject.toml
-C_FILES      := $(shell find tests/abi tests/examples bindings/c -name '*.[ch]' -o -name '*.[ch]pp')
+C_FILES      := $(shell find tests/abi tests/examples tests/interop bindings/c -name '*.[ch]' -o -name '*.[ch]pp')
 
 # What each artefact is made of, and the file that tells that it was made.
 CORE        := Cargo.toml Cargo.lock .cargo/config.toml $(shell find src -name '*.rs')
@@ -137,12 +137,12 @@ $(TREE): $(DIST) include/nen.h bindings/c/include/nen.hpp $(shell find bindings/
 	@PREFIX=$(CURDIR)/target/prefix LIBDIR= INCLUDEDIR= DESTDIR= bindings/c/package/install
 	$(DONE)
 
-$(CPEERS): $(TREE) $(shell find bindings/c/examples -type f)
+$(CPEERS): $(TREE) $(shell find bindings/c/examples tests/interop/c -type f)
 	@scripts/require c++=g++ hiredis.pc=libhiredis-dev jansson.pc=libjansson-dev \
 	  libcrypto.pc=libssl-dev libcurl.pc=libcurl4-openssl-dev libmicrohttpd.pc=libmicrohttpd-dev
 	@mkdir -p $(@D)
-	PKG_CONFIG_PATH=$(CURDIR)/target/prefix/lib/pkgconfig \
-	  $(MAKE) --silent --always-make -C bindings/c/examples NEN=nen-static OUT=$(CURDIR)/target/interop/c
+	PKG_CONFIG_PATH=$(CURDIR)/target/prefix/lib/pkgconfig $(MAKE) --silent --always-make -C tests/interop/c \
+	  NEN=nen-static OUT=$(CURDIR)/target/interop/c
 	$(DONE)
 
 $(GOPEERS): $(TREE) $(GO_CODE)
