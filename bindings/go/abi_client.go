@@ -12,7 +12,6 @@ package nen
 #cgo noescape nen_call_seal
 #cgo noescape nen_call_open
 #cgo noescape nen_call_open_stream
-#cgo noescape nen_call_refuse_stream
 #cgo noescape nen_lifecycle_call_new
 #cgo noescape nen_lifecycle_call_seal
 #cgo noescape nen_lifecycle_call_open
@@ -33,6 +32,7 @@ type outcome C.int32_t
 const (
 	outcomeAnswer      outcome = C.NEN_OUTCOME_ANSWER
 	outcomeForeign     outcome = C.NEN_OUTCOME_FOREIGN
+	outcomeRepeat      outcome = C.NEN_OUTCOME_REPEAT
 	outcomeReestablish outcome = C.NEN_OUTCOME_REESTABLISH
 	outcomeDone        outcome = C.NEN_OUTCOME_DONE
 )
@@ -187,17 +187,6 @@ func (c coreCall) openStream(header http.Header) (streamOpener, error) {
 		return streamOpener{}, err
 	}
 	return newStreamOpener(opener), nil
-}
-
-// refuseStream reads an answer to a stream request that is not 2xx.
-func (c coreCall) refuseStream(answer received) (outcome, error) {
-	var out C.int32_t
-	date, dateLen := optional(answer.date)
-	body, length := octets(answer.body)
-	err := use2(c.handle, c.client.handle, func(object *C.nen_call, client *C.nen_client) C.int32_t {
-		return C.nen_call_refuse_stream(object, client, C.uint16_t(answer.status), date, dateLen, body, length, now(), &out)
-	})
-	return outcome(out), err
 }
 
 // A route is where a request belongs: to a session endpoint or to the application.

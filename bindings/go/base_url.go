@@ -23,8 +23,8 @@ func parseBaseURL(text string) (baseURL, error) {
 	if base.User != nil || base.RawQuery != "" || base.ForceQuery || base.Fragment != "" {
 		return baseURL{}, errors.New("nen: the base URL must have no query, fragment or credentials")
 	}
-	trimmed := strings.TrimRight(base.EscapedPath(), "/")
-	base, err = url.Parse(base.Scheme + "://" + base.Host + trimmed)
+	base.RawPath = strings.TrimRight(base.EscapedPath(), "/")
+	base.Path, err = url.PathUnescape(base.RawPath)
 	return baseURL{base}, err
 }
 

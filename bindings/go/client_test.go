@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -89,6 +90,12 @@ func TestTheBaseURLMayHaveAPath(t *testing.T) {
 	equal(t, "path without a slash", fetch(t, client, "POST", "a", 1)["path"], any("/a"))
 }
 
+func TestTheBaseURLMayHaveAZone(t *testing.T) {
+	client := must(nen.NewClient("http://[fe80::1%25eth0]:8080/a%2Fb/"))
+	request := must(client.NewRequest(t.Context(), "GET", "/c", nil))
+	equal(t, "URL", request.URL.String(), "http://[fe80::1%25eth0]:8080/a%2Fb/c")
+}
+
 func TestBaseURLsThatCannotBe(t *testing.T) {
 	for _, base := range []string{
 		"", "127.0.0.1", "ftp://x", "http://", "http://u:p@x", "http://x?q", "http://x?", "http://x#f", "http://x:y", "://",
@@ -103,7 +110,7 @@ func TestOptionsThatCannotBe(t *testing.T) {
 	for name, option := range map[string]nen.ClientOption{
 		"prefix without a slash": nen.WithPrefix("api"), "prefix with one too many": nen.WithPrefix("/api/"),
 		"no answer": nen.WithMaxAnswer(0), "no chunk": nen.WithMaxChunk(-1),
-		"no client": nen.WithHTTPClient(nil), "no identity": nen.WithIdentity(nil),
+		"no client": nen.WithHTTPClient(nil), "no identity": nen.WithIdentity(nil), "nothing": nil,
 	} {
 		if _, err := nen.NewClient("http://x", option); err == nil {
 			t.Errorf("%s was taken", name)
@@ -419,4 +426,171 @@ func TestRawJSONPassesThrough(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "received", string(out.Received), `{"a":1}`)
+}
+
+func TestAHandshakeAndAFirstCallShareOneHandshake(t *testing.T) {
+	url, _ := serve(t, echo)
+	asked, proceed := make(chan struct{}), make(chan struct{})
+	var handshakes atomic.Int32
+	client := connect(t, url, tapped(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, "/handshake") && handshakes.Add(1) == 1 {
+			close(asked)
+			<-proceed
+		}
+		return next.RoundTrip(r)
+	}))
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { first <- client.Fetch(t.Context(), "GET", "/", nil, nil) }()
+	<-asked
+	joined := joinSignal{Context: t.Context(), asked: make(chan struct{})}
+	go func() { second <- client.Handshake(&joined) }()
+	<-joined.asked
+	close(proceed)
+	if err := errors.Join(<-first, <-second); err != nil {
+		t.Error(err)
+	}
+	equal(t, "handshakes", handshakes.Load(), 1)
+}
+
+func TestCallsBesideTerminateShakeHandsAnew(t *testing.T) {
+	url, _ := serve(t, echo)
+	client := connect(t, url)
+	var calls sync.WaitGroup
+	for range 4 {
+		calls.Go(func() {
+			for range 50 {
+				if err := client.Fetch(t.Context(), "POST", "/", 1, nil); errors.Is(err, nen.ErrSessionNotInitialized) {
+					t.Errorf("got %v", err)
+				}
+			}
+		})
+	}
+	for range 50 {
+		_ = client.Terminate(t.Context()) // A call beside it may have lost the session to it.
+	}
+	calls.Wait()
+}
+
+func TestTheWrongWayToReadAnAnswerIsNamed(t *testing.T) {
+	url, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/json":
+			reply(w, 1)
+		case "/refused":
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusPaymentRequired)
+			_, _ = io.WriteString(w, `{"price":3}`)
+		default: // It would not end before its reader leaves.
+			_ = must(must(nen.NewStreamWriter(w)).WriteString("one"))
+			<-r.Context().Done()
+		}
+	}))
+	client := connect(t, url)
+	err := wantCode(t, client.Fetch(t.Context(), "GET", "/stream", nil, nil), nen.ErrWireInvalidPayloadFormat)
+	equal(t, "detail of Fetch", err.Detail, "the endpoint answered with a stream: use Stream or Do")
+	_, failure := client.Stream(t.Context(), "GET", "/json", nil)
+	err = wantCode(t, failure, nen.ErrStreamMissingNonceHeader)
+	equal(t, "detail of Stream", err.Detail, "the endpoint answered with a whole body: use Fetch")
+
+	_, failure = client.Stream(t.Context(), "GET", "/refused", nil)
+	wantCode(t, failure, nen.ErrStreamRequestFailed)
+	var answered *nen.HTTPError
+	if !errors.As(failure, &answered) || answered.StatusCode != 402 || !answered.Sealed || string(answered.Body) != `{"price":3}` {
+		t.Errorf("got %#v", answered)
+	}
+}
+
+func TestAnAnswerThatDoesNotFitIsNotQuoted(t *testing.T) {
+	url, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { reply(w, 31337) }))
+	var out struct{}
+	err := connect(t, url).Fetch(t.Context(), "GET", "/", nil, &out)
+	var cause *json.UnmarshalTypeError
+	if !errors.As(err, &cause) || !strings.HasPrefix(err.Error(), "nen: the answer does not fit") {
+		t.Errorf("got %v", err)
+	}
+	if strings.Contains(err.Error(), "31337") {
+		t.Errorf("%q quotes the answer", err)
+	}
+}
+
+func TestALocationThatIsNoURLIsAnAnswer(t *testing.T) {
+	url, _ := serve(t, echo)
+	client := connect(t, url, tapped(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		if strings.Contains(r.URL.Path, "/api/nen/") {
+			return next.RoundTrip(r)
+		}
+		return &http.Response{StatusCode: 302, Header: http.Header{"Location": {"http://[bad"}}, Body: http.NoBody}, nil
+	}))
+	var answered *nen.HTTPError
+	if err := client.Fetch(t.Context(), "GET", "/", nil, nil); !errors.As(err, &answered) || answered.StatusCode != 302 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAResponseIsSealedForItselfAlone(t *testing.T) {
+	url, _ := serve(t, echo)
+	client := connect(t, url)
+	response, _ := do(t, client, "GET", "/", nil)
+	equal(t, "its own", nen.IsSealed(response), true)
+	foreign := &http.Response{StatusCode: 200, Request: response.Request.Clone(response.Request.Context())}
+	equal(t, "one whose request has the context of another", nen.IsSealed(foreign), false)
+	head, _ := do(t, client, "HEAD", "/", nil)
+	equal(t, "of HEAD", nen.IsSealed(head), false)
+}
+
+func TestTheRequestAndTheResponseTellOfThePlainBody(t *testing.T) {
+	url, _ := serve(t, echo)
+	client := connect(t, url, tapped(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		if !strings.Contains(r.URL.Path, "/api/nen/") && (r.TransferEncoding != nil || r.Trailer != nil || r.ContentLength <= 0) {
+			t.Errorf("%v, %v, %d", r.TransferEncoding, r.Trailer, r.ContentLength)
+		}
+		response, err := next.RoundTrip(r)
+		if err == nil {
+			response.TransferEncoding, response.Trailer, response.Uncompressed = []string{"chunked"}, http.Header{"X-T": {""}}, true
+		}
+		return response, err
+	}))
+	request := must(client.NewRequest(t.Context(), "POST", "/", 1))
+	request.TransferEncoding, request.Trailer = []string{"chunked"}, http.Header{"X-T": {"1"}}
+	response := must(client.Do(request))
+	defer response.Body.Close()
+	if response.TransferEncoding != nil || response.Trailer != nil || response.Uncompressed {
+		t.Errorf("%v, %v, %t", response.TransferEncoding, response.Trailer, response.Uncompressed)
+	}
+}
+
+func TestAClientTellsOfItsSession(t *testing.T) {
+	log := &record{}
+	logger := nen.WithLogger(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	server := must(nen.NewServer(nen.WithLogger(discard())))
+	var ahead atomic.Int64
+	url := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ahead.Load() > 0 {
+			w.Header().Set("Date", time.Now().Add(90*time.Second).UTC().Format(http.TimeFormat))
+			if ahead.Add(-1) == 0 {
+				w.WriteHeader(http.StatusUnauthorized)
+				_, _ = io.WriteString(w, `{"error":{"code":"ISO-3003","message":"late"}}`)
+				return
+			}
+		}
+		server.Middleware(echo).ServeHTTP(w, r)
+	}), nil)
+	client := connect(t, url, logger)
+	fetch(t, client, "GET", "/", nil)
+	if !strings.Contains(log.String(), `level=DEBUG msg="nen: session established" server=`+url) {
+		t.Errorf("got %s", log)
+	}
+	bare(t, "POST", url+"/api/nen/terminate", http.Header{"X-Nen-Session": {client.SessionID()}})
+	fetch(t, client, "GET", "/", nil)
+	if !strings.Contains(log.String(), "level=INFO msg=\"nen: the server has lost the session") {
+		t.Errorf("got %s", log)
+	}
+	ahead.Store(1)
+	_ = client.Fetch(t.Context(), "GET", "/", nil, nil) // The clock was right, and is wrong now.
+	if !strings.Contains(log.String(), "level=INFO msg=\"nen: the clock was wrong") {
+		t.Errorf("got %s", log)
+	}
+	if strings.Contains(log.String(), client.SessionID()) {
+		t.Errorf("it names the session: %s", log)
+	}
 }

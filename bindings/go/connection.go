@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 )
@@ -16,6 +17,7 @@ type connection struct {
 	send      func(*http.Request) (*http.Response, error) // follows no redirect
 	prefix    string
 	maxAnswer int
+	logger    func() *slog.Logger
 	changes   *flights
 }
 
@@ -28,12 +30,34 @@ func newConnection(base string, config clientConfig, send func(*http.Request) (*
 	if err != nil {
 		return nil, err
 	}
-	return &connection{core, address, send, config.prefix, config.maxAnswer, newFlights()}, nil
+	return &connection{core, address, usable(send), config.prefix, config.maxAnswer, config.log, newFlights()}, nil
+}
+
+// usable lets through responses with a body that ends. That of a connection that changed its protocol does not, and no
+// context ends it either.
+func usable(send func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
+	return func(request *http.Request) (*http.Response, error) {
+		response, err := send(request)
+		if err != nil {
+			return nil, err
+		}
+		if response.Body == nil { // Of a transport that is not net/http's.
+			response.Body = http.NoBody
+		}
+		if response.StatusCode == http.StatusSwitchingProtocols {
+			response.Body.Close()
+			return nil, errors.New("nen: the connection changed its protocol, which was not asked for")
+		}
+		return response, nil
+	}
 }
 
 func clientConfigOf(options []ClientOption) (clientConfig, error) {
 	config := clientConfig{commonConfig: defaults(), correctClock: true}
 	for _, option := range options {
+		if option == nil {
+			return config, errNilOption
+		}
 		if err := option.applyToClient(&config); err != nil {
 			return config, err
 		}
@@ -41,8 +65,15 @@ func clientConfigOf(options []ClientOption) (clientConfig, error) {
 	return config, nil
 }
 
-// handshake exchanges keys with the server.
+// handshake exchanges keys with the server. The first is the one that calls may be waiting for.
 func (c *connection) handshake(ctx context.Context) error {
+	sid, err := c.core.sessionID()
+	switch {
+	case err != nil:
+		return err
+	case sid == "":
+		return c.reestablish(ctx, "")
+	}
 	return c.changes.join(ctx, "handshake", c.exchangeKeys)
 }
 
@@ -51,6 +82,9 @@ func (c *connection) reestablish(ctx context.Context, sid string) error {
 	return c.changes.join(ctx, "reestablish "+sid, func(ctx context.Context) error {
 		if current, err := c.core.sessionID(); err != nil || current != sid {
 			return err
+		}
+		if sid != "" {
+			c.log(ctx, slog.LevelInfo, "nen: the server has lost the session, a new one is made")
 		}
 		return c.exchangeKeys(ctx)
 	})
@@ -99,7 +133,12 @@ func (c *connection) exchangeKeys(ctx context.Context) error {
 	if err != nil {
 		return keyExchangeError(ctx, err)
 	}
-	return c.core.establish(exchange, answer)
+	defer clear(answer.body) // It holds the HMAC key.
+	if err := c.core.establish(exchange, answer); err != nil {
+		return err
+	}
+	c.log(ctx, slog.LevelDebug, "nen: session established")
+	return nil
 }
 
 // The session endpoints of the lifecycle.
@@ -133,13 +172,17 @@ func (c *connection) lifecycle(ctx context.Context, what route) (bool, error) {
 			return false, err
 		}
 		outcome, done, err := call.open(answer)
+		clear(answer.body) // That of a rotation holds the HMAC key.
 		switch {
 		case err != nil:
 			return false, err
 		case outcome == outcomeDone:
 			return done, nil
 		case outcome == outcomeReestablish:
+			c.log(ctx, slog.LevelInfo, "nen: the server has lost the session, a new one is made")
 			return true, c.exchangeKeys(ctx)
+		case outcome == outcomeRepeat:
+			c.logRepeat(ctx, sealed.sid)
 		}
 	}
 }

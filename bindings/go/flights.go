@@ -2,6 +2,8 @@ package nen
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 )
 
@@ -32,7 +34,7 @@ func (f *flights) join(ctx context.Context, key string, change func(context.Cont
 	f.mu.Lock()
 	current, ok := f.pending[key]
 	if !ok {
-		current = &flight{done: make(chan struct{})}
+		current = &flight{done: make(chan struct{}), err: errUnfinished}
 		// The context of whoever came first must not end it for the others.
 		shared, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		current.cancel = cancel
@@ -56,19 +58,33 @@ func (f *flights) join(ctx context.Context, key string, change func(context.Cont
 	return ctx.Err()
 }
 
+var errUnfinished = errors.New("nen: the goroutine that changed the session was ended by what sends its requests")
+
 func (f *flights) run(ctx context.Context, key string, current *flight, change func(context.Context) error) {
-	defer current.cancel()
+	defer func() {
+		current.cancel()
+		f.mu.Lock()
+		f.forget(key, current)
+		f.mu.Unlock()
+		close(current.done)
+	}()
 	select {
 	case f.turn <- struct{}{}:
-		current.err = change(ctx)
-		<-f.turn
+		defer func() { <-f.turn }()
+		current.err = contained(ctx, change)
 	case <-ctx.Done():
 		current.err = ctx.Err()
 	}
-	f.mu.Lock()
-	f.forget(key, current)
-	f.mu.Unlock()
-	close(current.done)
+}
+
+// contained makes an error of a panic of what sends the requests, which nobody could catch on this goroutine.
+func contained(ctx context.Context, change func(context.Context) error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("nen: what sends the requests panicked: %v", cause)
+		}
+	}()
+	return change(ctx)
 }
 
 // forget has the next who wants this change start it anew.

@@ -46,7 +46,9 @@ func connect(t *testing.T, url string, options ...nen.ClientOption) *nen.Client 
 	// A transport of its own, whose connections end with the test.
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	options = append([]nen.ClientOption{nen.WithHTTPClient(&http.Client{Transport: transport})}, options...)
+	options = append([]nen.ClientOption{
+		nen.WithHTTPClient(&http.Client{Transport: transport}), nen.WithLogger(discard()),
+	}, options...)
 	client, err := nen.NewClient(url, options...)
 	if err != nil {
 		t.Fatal(err)

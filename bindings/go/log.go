@@ -43,7 +43,19 @@ func (s *Server) logEndpoint(r *http.Request, endpoint route) {
 }
 
 func (s *Server) log(r *http.Request, level slog.Level, message string, attributes ...slog.Attr) {
-	s.logger().LogAttrs(context.WithoutCancel(r.Context()), level, message, attributes...)
+	s.config.log().LogAttrs(context.WithoutCancel(r.Context()), level, message, attributes...)
+}
+
+func (c *connection) log(ctx context.Context, level slog.Level, message string) {
+	c.logger().LogAttrs(context.WithoutCancel(ctx), level, message,
+		slog.String("server", c.base.url.Scheme+"://"+c.base.url.Host))
+}
+
+// logRepeat tells why a request is sealed anew: another one has replaced the session, or the clock was corrected.
+func (c *connection) logRepeat(ctx context.Context, sid string) {
+	if current, err := c.core.sessionID(); err == nil && current == sid {
+		c.log(ctx, slog.LevelInfo, "nen: the clock was wrong and is corrected by the server's")
+	}
 }
 
 // printable lets no request forge a line of the log, or fill it.

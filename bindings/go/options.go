@@ -3,6 +3,7 @@ package nen
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 )
@@ -23,7 +24,17 @@ func (o commonOption) applyToClient(c *clientConfig) error { return o(&c.commonC
 type commonConfig struct {
 	prefix    string
 	maxAnswer int
+	logger    *slog.Logger
 }
+
+func (c commonConfig) log() *slog.Logger {
+	if c.logger != nil {
+		return c.logger
+	}
+	return slog.Default()
+}
+
+var errNilOption = errors.New("nen: an option is nil")
 
 func defaults() commonConfig {
 	return commonConfig{prefix: endpointPrefix, maxAnswer: defaultMaxAnswer}
@@ -47,6 +58,18 @@ func WithMaxAnswer(bytes int) Option {
 	return commonOption(func(c *commonConfig) error {
 		c.maxAnswer = min(bytes, math.MaxInt-1) // One more is read to see that it is too long.
 		return positive("most bytes of an answer", bytes)
+	})
+}
+
+// WithLogger sets where to tell what a server refused and why, and when a client made its session anew or corrected its
+// clock. Default: [slog.Default] at that time.
+func WithLogger(logger *slog.Logger) Option {
+	return commonOption(func(c *commonConfig) error {
+		if logger == nil {
+			return errors.New("nen: the logger is nil")
+		}
+		c.logger = logger
+		return nil
 	})
 }
 

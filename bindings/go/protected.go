@@ -2,13 +2,17 @@ package nen
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"mime"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // What a caller expects as the answer.
@@ -20,8 +24,10 @@ const (
 	expectEither             // the headers of the answer tell
 )
 
-// roundTrip seals a request, sends it, and opens the answer, over as many attempts as the protocol allows. The request
-// is not changed; its body is closed.
+// errAnswerLost is what became of a request that net/http has sent twice.
+var errAnswerLost = errors.New("nen: the connection broke before the answer came, and again when it was asked for anew")
+
+// roundTrip seals a request, sends it, and opens the answer. The request is not changed; its body is closed.
 func (c *connection) roundTrip(request *http.Request, expected expectation) (*http.Response, error) {
 	plaintext, err := plainBody(request)
 	if err != nil {
@@ -30,39 +36,70 @@ func (c *connection) roundTrip(request *http.Request, expected expectation) (*ht
 	if err := c.base.check(request.URL); err != nil {
 		return nil, err
 	}
+	opened, resent, err := c.attempts(request, plaintext, expected)
+	if resent {
+		// net/http found the request idempotent, but its second copy was a replay: it gets a nonce of its own, once.
+		if opened, resent, err = c.attempts(request, plaintext, expected); resent {
+			return nil, errAnswerLost
+		}
+	}
+	return opened, err
+}
+
+// attempts makes as many attempts as the protocol allows. If resent, net/http has sent the last one more than once, since
+// a connection broke before its answer, and the copy was refused as a replay.
+func (c *connection) attempts(
+	request *http.Request, plaintext []byte, expected expectation,
+) (opened *http.Response, resent bool, err error) {
 	ctx := request.Context()
-	if err := c.connect(ctx); err != nil {
-		return nil, err
-	}
-	method := request.Method
-	if method == "" {
-		method = http.MethodGet
-	}
 	target, _, _ := strings.Cut(request.URL.RequestURI(), "?") // What net/http puts in the request line.
-	call, err := c.core.call(method, target)
+	call, err := c.core.call(cmp.Or(request.Method, http.MethodGet), target)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer call.close()
 	for {
-		sealed, err := call.seal(plaintext)
+		sealed, err := c.seal(ctx, call, plaintext)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		response, err := c.send(withSealed(request, sealed))
+		var unanswered atomic.Int32
+		trace := &httptrace.ClientTrace{
+			WroteRequest:         func(httptrace.WroteRequestInfo) { unanswered.Add(1) },
+			GotFirstResponseByte: func() { unanswered.Add(-1) },
+		}
+		response, err := c.send(withSealed(request.WithContext(httptrace.WithClientTrace(ctx, trace)), sealed))
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		opened, outcome, err := c.open(call, request, response, expected)
 		if err != nil || opened != nil {
-			return opened, err
+			refused := response.StatusCode/100 != 2 && errors.Is(err, ErrReplayNonceReused)
+			return opened, refused && unanswered.Load() > 0, err
 		}
-		if outcome == outcomeReestablish {
+		switch outcome {
+		case outcomeReestablish:
 			if err := c.reestablish(ctx, sealed.sid); err != nil {
-				return nil, err
+				return nil, false, err
 			}
+		case outcomeRepeat:
+			c.logRepeat(ctx, sealed.sid)
 		}
 	}
+}
+
+// seal seals the next attempt, in the session there is, or in a new one. Another goroutine may terminate that meanwhile,
+// but hardly several times.
+func (c *connection) seal(ctx context.Context, call coreCall, plaintext []byte) (sealed sealedRequest, err error) {
+	for range 3 {
+		if err := c.connect(ctx); err != nil {
+			return sealedRequest{}, err
+		}
+		if sealed, err = call.seal(plaintext); !errors.Is(err, ErrSessionNotInitialized) {
+			break
+		}
+	}
+	return sealed, err
 }
 
 // plainBody reads the body of a request, which is sealed as a whole, and so is there for another attempt.
@@ -88,22 +125,19 @@ func withSealed(request *http.Request, sealed sealedRequest) *http.Request {
 func (c *connection) open(
 	call coreCall, request *http.Request, response *http.Response, expected expectation,
 ) (*http.Response, outcome, error) {
-	success := response.StatusCode/100 == 2
-	if success && request.Method != http.MethodHead && (expected == expectStream || expected == expectEither && isStream(response)) {
-		opener, err := call.openStream(response.Header)
-		if err != nil {
+	if response.StatusCode/100 == 2 && request.Method != http.MethodHead {
+		switch {
+		case expected == expectStream || expected == expectEither && isStream(response):
+			stream, err := openStream(call, request, response)
+			return stream, outcomeAnswer, err
+		case expected == expectWhole && isStream(response): // It may be endless.
 			response.Body.Close()
-			return nil, 0, err
+			return nil, 0, &Error{Code: ErrWireInvalidPayloadFormat, Detail: "the endpoint answered with a stream: use Stream or Do"}
 		}
-		return openedResponse(request, response, newStream(request.Context(), opener, response.Body), -1), outcomeAnswer, nil
 	}
 	answer, err := c.receive(response)
 	if err != nil {
 		return nil, 0, err
-	}
-	if expected == expectStream {
-		outcome, err := call.refuseStream(answer)
-		return nil, outcome, err
 	}
 	outcome, plaintext, err := call.open(answer)
 	if err != nil {
@@ -119,6 +153,18 @@ func (c *connection) open(
 	return nil, outcome, nil
 }
 
+func openStream(call coreCall, request *http.Request, response *http.Response) (*http.Response, error) {
+	opener, err := call.openStream(response.Header)
+	if err == nil {
+		return openedResponse(request, response, newStream(request.Context(), opener, response.Body), -1), nil
+	}
+	response.Body.Close()
+	if known := asError(err); known.Code == ErrStreamMissingNonceHeader && !isStream(response) {
+		known.Detail = "the endpoint answered with a whole body: use Fetch"
+	}
+	return nil, err
+}
+
 // isStream tells whether an answer means to be a stream; whether it is one, its nonce and its chunks show.
 func isStream(response *http.Response) bool {
 	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
@@ -127,22 +173,23 @@ func isStream(response *http.Response) bool {
 
 type sealedKey struct{}
 
-// IsSealed reports whether a response of a [Client] or [Transport] is the endpoint's own answer. Only its body is
-// authentic: the protocol does not seal status and headers. Other responses, which are never 2xx, come from something in
-// between (a proxy's 502, a redirect), and nothing of them is authentic. An answer to HEAD has no body that could show
-// whose it is.
+// IsSealed reports whether a response, as a [Client] or [Transport] returned it, is the endpoint's own answer. Only its
+// body is authentic: the protocol does not seal status and headers. Other responses, which are never 2xx except to HEAD,
+// come from something in between (a proxy's 502, a redirect), and nothing of them is authentic. An answer to HEAD has no
+// body that could show whose it is.
 func IsSealed(response *http.Response) bool {
-	if response == nil || response.Request == nil {
+	if response == nil || response.Request == nil || response.Request.Method == http.MethodHead {
 		return false
 	}
-	sealed, _ := response.Request.Context().Value(sealedKey{}).(bool)
-	return sealed
+	// The context of a request passes to those that are made of it, so that it has to name the response.
+	sealed, _ := response.Request.Context().Value(sealedKey{}).(*http.Response)
+	return sealed == response
 }
 
 // openedResponse is the response with its plain body; a negative length is that of a stream.
 func openedResponse(request *http.Request, response *http.Response, body io.ReadCloser, length int) *http.Response {
 	opened := *response
-	opened.Request = request.WithContext(context.WithValue(request.Context(), sealedKey{}, true))
+	opened.Request = request.WithContext(context.WithValue(request.Context(), sealedKey{}, &opened))
 	opened.Header = visible(response.Header, hiddenAnswerHeaders)
 	opened.TransferEncoding, opened.Trailer, opened.Uncompressed = nil, nil, false
 	opened.ContentLength, opened.Body = int64(length), body
@@ -160,7 +207,7 @@ func openedResponse(request *http.Request, response *http.Response, body io.Read
 
 func foreignResponse(request *http.Request, response *http.Response, body []byte) *http.Response {
 	foreign := *response
-	foreign.Request = request.WithContext(context.WithValue(request.Context(), sealedKey{}, false))
+	foreign.Request = request
 	foreign.Body = io.NopCloser(bytes.NewReader(body))
 	return &foreign
 }

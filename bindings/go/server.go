@@ -2,7 +2,6 @@ package nen
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"time"
 )
@@ -20,6 +19,9 @@ type Server struct {
 func NewServer(options ...ServerOption) (*Server, error) {
 	config := serverConfig{commonConfig: defaults(), storeTimeout: defaultStoreTimeout}
 	for _, option := range options {
+		if option == nil {
+			return nil, errNilOption
+		}
 		if err := option.applyToServer(&config); err != nil {
 			return nil, err
 		}
@@ -105,11 +107,4 @@ func (s *Server) respond(ctx context.Context, endpoint route, r *signedRequest, 
 
 func (s *Server) storage(ctx context.Context) storage {
 	return storage{ctx, s.config.store, s.config.storeTimeout, s.config.ttl}
-}
-
-func (s *Server) logger() *slog.Logger {
-	if s.config.logger != nil {
-		return s.config.logger
-	}
-	return slog.Default()
 }

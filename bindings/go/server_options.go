@@ -3,7 +3,6 @@ package nen
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 )
@@ -24,7 +23,6 @@ type serverConfig struct {
 	protects       pathRule
 	store          Store
 	storeTimeout   time.Duration
-	logger         *slog.Logger
 }
 
 // WithStore sets where sessions and used nonces are kept. Default: in this process's memory, which serves one process.
@@ -148,17 +146,6 @@ func WithAllowedIdentities(publicKeys ...[]byte) ServerOption {
 			return errors.New("nen: the list of allowed identities is empty")
 		}
 		c.identities = publicKeys
-		return nil
-	})
-}
-
-// WithLogger sets where the server tells what it refused and why. Default: [slog.Default] at that time.
-func WithLogger(logger *slog.Logger) ServerOption {
-	return serverOption(func(c *serverConfig) error {
-		if logger == nil {
-			return errors.New("nen: the logger is nil")
-		}
-		c.logger = logger
 		return nil
 	})
 }

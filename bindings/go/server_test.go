@@ -25,7 +25,7 @@ func TestServerOptionsThatCannotBe(t *testing.T) {
 		"external prefix": nen.WithExternalPrefix("v1"), "external control": nen.WithExternalPrefix("/v\n"),
 		"ttl": nen.WithSessionTTL(time.Microsecond), "window": nen.WithWindow(0), "body": nen.WithMaxBody(0),
 		"answer": nen.WithMaxAnswer(-1), "store": nen.WithStore(nil), "timeout": nen.WithStoreTimeout(0),
-		"logger": nen.WithLogger(nil), "identities": nen.WithAllowedIdentities(), "key": nen.WithAllowedIdentities([]byte("no key")),
+		"logger": nen.WithLogger(nil), "nothing": nil, "identities": nen.WithAllowedIdentities(), "key": nen.WithAllowedIdentities([]byte("no key")),
 	} {
 		if _, err := nen.NewServer(option); err == nil {
 			t.Errorf("%s was taken", name)

@@ -12,10 +12,11 @@ import (
 //
 // It fails closed: whatever the protocol refuses is an [*Error], and so is an error that the server answers with. Reading
 // a stream that breaks off ends with [ErrStreamTruncated]. A session that the server lost is made anew, once for all
-// requests under way, and the request repeated. Requests to any other server, for example where a redirect points, are
-// refused, since what they carry is not for it.
+// requests under way, and the request repeated. Requests to any other server are refused, since what they carry is not for
+// it. So are those that follow a redirect: it is not authentic, and who sent it would choose the path that is signed. With
+// a CheckRedirect that returns [http.ErrUseLastResponse] it is the answer.
 //
-// Any number of goroutines may use it at once.
+// Any number of goroutines may use it at once. Its zero value is not usable: [NewTransport] makes one.
 type Transport struct {
 	connection *connection
 	base       http.RoundTripper
@@ -23,7 +24,7 @@ type Transport struct {
 
 var _ http.RoundTripper = (*Transport)(nil)
 
-// NewTransport makes a transport over another one, [http.DefaultTransport] if that is nil, to the server at an URL of http
+// NewTransport makes a transport over another one, [http.DefaultTransport] if that is nil, to the server at a URL of http
 // or https, with a path if the server is mounted under one.
 func NewTransport(base http.RoundTripper, baseURL string, options ...ClientOption) (*Transport, error) {
 	config, err := clientConfigOf(options)
@@ -43,8 +44,17 @@ func NewTransport(base http.RoundTripper, baseURL string, options ...ClientOptio
 	return &Transport{connection, base}, nil
 }
 
+var errRedirected = errors.New("nen: a redirect is not authentic and is not followed; " +
+	"set CheckRedirect to return http.ErrUseLastResponse to have it as the answer")
+
 // RoundTrip seals a request, sends it and opens the answer.
 func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Response != nil { // It is made to follow that one.
+		if request.Body != nil {
+			request.Body.Close()
+		}
+		return nil, errRedirected
+	}
 	return t.connection.roundTrip(request, expectEither)
 }
 

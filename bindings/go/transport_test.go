@@ -42,33 +42,49 @@ func TestAnHTTPClientOverATransport(t *testing.T) {
 func TestATransportRefusesOtherServers(t *testing.T) {
 	var elsewhere atomic.Int32
 	other := start(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }), nil)
-	url, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/there" {
-			reply(w, "here")
-			return
-		}
-		http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusTemporaryRedirect)
-	}))
+	url, _ := serve(t, echo)
 	client := &http.Client{Transport: transport(t, nil, url)}
-	post := func(to string) (*http.Response, error) {
-		return client.Post(url+"/?to="+to, "application/json", strings.NewReader(`{"secret":"hunter2"}`))
-	}
-	if _, err := post(other); err == nil || !strings.Contains(err.Error(), "not for the server of this client") {
-		t.Errorf("got %v", err)
-	}
-	equal(t, "requests elsewhere", elsewhere.Load(), 0)
-	response := must(post("/there"))
-	equal(t, "followed at the same server", string(must(io.ReadAll(response.Body))), `"here"`+"\n")
-
 	for _, foreign := range []string{"https" + strings.TrimPrefix(url, "http"), other, "http://127.0.0.1:1"} {
 		body := &closeCount{Reader: strings.NewReader("1")}
-		if _, err := client.Transport.RoundTrip(must(http.NewRequest("POST", foreign, body))); err == nil {
-			t.Errorf("%s was asked", foreign)
+		_, err := client.Transport.RoundTrip(must(http.NewRequest("POST", foreign, body)))
+		if err == nil || !strings.Contains(err.Error(), "not for the server of this client") {
+			t.Errorf("%s: got %v", foreign, err)
 		}
 		if body.closed.Load() == 0 {
 			t.Errorf("%s: the body was not closed", foreign)
 		}
 	}
+	equal(t, "requests elsewhere", elsewhere.Load(), 0)
+}
+
+func TestATransportFollowsNoRedirect(t *testing.T) {
+	var executed atomic.Int32
+	url, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/execute" {
+			executed.Add(1)
+		}
+		reply(w, 1)
+	}))
+	between := tap(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		if r.URL.Path != "/preview" {
+			return next.RoundTrip(r)
+		}
+		r.Body.Close()
+		return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {"/execute"}}}, nil
+	})
+	client := &http.Client{Transport: transport(t, between, url)}
+	preview := func() (*http.Response, error) {
+		return client.Post(url+"/preview", "application/json", strings.NewReader(`{"amount":1}`))
+	}
+	if _, err := preview(); err == nil || !strings.Contains(err.Error(), "a redirect is not authentic") {
+		t.Errorf("got %v", err)
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response := must(preview())
+	_ = response.Body.Close()
+	equal(t, "status", response.StatusCode, http.StatusTemporaryRedirect)
+	equal(t, "sealed", nen.IsSealed(response), false)
+	equal(t, "requests that were made of it", executed.Load(), 0)
 }
 
 type closeCount struct {
