@@ -18,11 +18,18 @@ import (
 )
 
 // A library of another ABI reads arguments that were not meant that way, so that nothing can be done with it.
-func init() {
+var abiChecked = func() bool {
 	if loaded := C.nen_abi_version(); loaded != C.NEN_ABI_VERSION {
 		panic(fmt.Sprintf("nen: built for version %d of libnen's ABI, and loaded a library of version %d (release %s)",
 			int(C.NEN_ABI_VERSION), uint32(loaded), LibraryVersion()))
 	}
+	return true
+}()
+
+// constant is a text of libnen's that does not change. Go makes abiChecked before any variable that is made by this.
+func constant(text func() *C.char) string {
+	_ = abiChecked
+	return C.GoString(text())
 }
 
 // LibraryVersion is the release of the libnen in use, for example "0.1.0".

@@ -186,7 +186,7 @@ func (e exchange) peer() (Peer, error) {
 		return Peer{}, err
 	}
 	identity, err := sessionIdentity(session)
-	return Peer{SessionID: sid, Identity: identity, Protocol: C.GoString(C.nen_protocol())}, err
+	return Peer{SessionID: sid, Identity: identity, Protocol: protocol}, err
 }
 
 // maxBody is the most bytes of a body that open takes.

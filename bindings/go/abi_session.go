@@ -32,13 +32,13 @@ func sessionIdentity(session *C.nen_session) ([]byte, error) {
 	return take(&key), nil
 }
 
-// readSession reads a store's record. The session is to be freed.
+// readSession reads a store's record. If it names no end, it ends the ttl after its creation. The session is to be freed.
 func readSession(sid string, record []byte, ttl time.Duration) (*C.nen_session, error) {
 	var session *C.nen_session
 	id, idLen := text(sid)
 	data, length := octets(record)
 	err := call(func() C.int32_t {
-		return C.nen_session_from_record(id, idLen, data, length, C.uint64_t(ttl.Milliseconds()), &session)
+		return C.nen_session_from_record(id, idLen, data, length, C.uint64_t(max(ttl.Milliseconds(), 0)), &session)
 	})
 	return session, err
 }
@@ -46,17 +46,19 @@ func readSession(sid string, record []byte, ttl time.Duration) (*C.nen_session, 
 // writeSession makes the record of a session for a store.
 func writeSession(session *C.nen_session) (sid string, record []byte, expires time.Time, err error) {
 	var buffer C.nen_buffer
-	var end C.uint64_t
-	err = call(func() C.int32_t {
-		if code := C.nen_session_expires_ms(session, &end); code != C.NEN_OK {
-			return code
-		}
-		return C.nen_session_to_record(session, &buffer)
-	})
-	if err != nil {
+	if expires, err = sessionEnd(session); err != nil {
+		return "", nil, time.Time{}, err
+	}
+	if err = call(func() C.int32_t { return C.nen_session_to_record(session, &buffer) }); err != nil {
 		return "", nil, time.Time{}, err
 	}
 	record = take(&buffer)
 	sid, err = sessionID(session)
-	return sid, record, time.UnixMilli(int64(end)), err
+	return sid, record, expires, err
+}
+
+func sessionEnd(session *C.nen_session) (time.Time, error) {
+	var end C.uint64_t
+	err := call(func() C.int32_t { return C.nen_session_expires_ms(session, &end) })
+	return time.UnixMilli(int64(end)), err
 }

@@ -1,25 +1,15 @@
 package nen
 
-// #include <nen.h>
-import "C"
-
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 )
-
-// The headers of a sealed stream, beside its nonce.
-var streamHeaders = func() map[string]string {
-	headers := map[string]string{}
-	for i := C.size_t(0); C.nen_stream_header_name(i) != nil; i++ {
-		headers[C.GoString(C.nen_stream_header_name(i))] = C.GoString(C.nen_stream_header_value(i))
-	}
-	return headers
-}()
 
 type answerState int
 
@@ -62,20 +52,20 @@ func (a *answer) WriteHeader(status int) {
 	if a.state != answerPending || status < http.StatusOK && status != http.StatusSwitchingProtocols {
 		return
 	}
-	a.status = status
-	a.fixed = a.header.Clone()
-	if a.fixed.Get("Content-Type") == "" {
-		a.state = answerWhole
-		return
+	a.state, a.status, a.fixed = answerWhole, status, a.header.Clone()
+	if a.fixed.Get("Content-Type") != "" {
+		a.decide()
 	}
-	form, err := answerForm(status, a.fixed)
+}
+
+// decide starts a stream if the answer is one by its type.
+func (a *answer) decide() {
+	form, err := answerForm(a.status, a.fixed)
 	switch {
 	case err != nil:
 		a.fail(err)
 	case form == formStream:
 		a.startStream()
-	default:
-		a.state = answerWhole
 	}
 }
 
@@ -103,12 +93,25 @@ func (a *answer) Flush() {
 	_ = a.FlushError()
 }
 
-// FlushError is Flush, and tells whether the client is still there.
+// FlushError is Flush, and tells whether the client is still there. What a writer below cannot flush comes late, and whole.
 func (a *answer) FlushError() error {
 	if a.state != answerStreaming {
 		return nil
 	}
-	return http.NewResponseController(a.wire).Flush()
+	if err := http.NewResponseController(a.wire).Flush(); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// SetReadDeadline is that of the connection, as [http.ResponseController] sets it.
+func (a *answer) SetReadDeadline(deadline time.Time) error {
+	return http.NewResponseController(a.wire).SetReadDeadline(deadline)
+}
+
+// SetWriteDeadline is that of the connection, as [http.ResponseController] sets it.
+func (a *answer) SetWriteDeadline(deadline time.Time) error {
+	return http.NewResponseController(a.wire).SetWriteDeadline(deadline)
 }
 
 // startStream sends the head of a sealed stream.
@@ -133,18 +136,25 @@ func (a *answer) startStream() {
 	a.wire.WriteHeader(a.status)
 }
 
+// The most bytes of one chunk. Readers take a multiple of it unless told otherwise.
+const chunkSize = 1 << 20
+
 func (a *answer) writeChunk(data []byte) (int, error) {
-	if len(data) == 0 || a.head {
+	if a.head {
 		return len(data), nil
 	}
-	frame, err := a.sealer.seal(data)
-	if err != nil {
-		return 0, err
+	written := 0
+	for chunk := range slices.Chunk(data, chunkSize) {
+		frame, err := a.sealer.seal(chunk)
+		if err != nil {
+			return written, err
+		}
+		if _, err := a.wire.Write(frame); err != nil {
+			return written, err
+		}
+		written += len(chunk)
 	}
-	if _, err := a.wire.Write(frame); err != nil {
-		return 0, err
-	}
-	return len(data), nil
+	return written, nil
 }
 
 // finish completes the answer when the handler has returned.
@@ -184,7 +194,9 @@ func (a *answer) sendWhole() {
 	header := a.wire.Header()
 	header.Set("Content-Type", jsonType)
 	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Length", strconv.Itoa(a.sealedLength(len(sealed))))
+	if length := a.sealedLength(form, len(sealed)); length >= 0 {
+		header.Set("Content-Length", strconv.Itoa(length))
+	}
 	a.wire.WriteHeader(status)
 	if !a.head {
 		_, _ = a.wire.Write(sealed)
@@ -208,18 +220,26 @@ func (a *answer) wholeForm() (form, error) {
 	return form, err
 }
 
-// sealedLength is the Content-Length of the sealed answer. A handler of HEAD may have told what it would have written.
-func (a *answer) sealedLength(actual int) int {
+// sealedLength is the Content-Length of the sealed answer, -1 if it cannot be known: a handler of HEAD may have told what
+// it would have written, of which only JSON is sealed as it is.
+func (a *answer) sealedLength(form form, actual int) int {
 	announced, err := strconv.Atoi(a.fixed.Get("Content-Length"))
-	if a.head && a.body.Len() == 0 && err == nil && 0 < announced && announced <= a.maxLength {
+	switch {
+	case !a.head || a.body.Len() > 0 || err != nil || announced <= 0:
+		return actual
+	case form == formJSON && announced <= a.maxLength:
 		return sealedSize(announced)
 	}
-	return actual
+	return -1
 }
 
 // copyHeader puts those of the handler's headers on the wire that travel.
 func (a *answer) copyHeader() {
-	maps.Copy(a.wire.Header(), visible(a.fixed, hiddenAnswerHeaders))
+	for name, values := range visible(a.fixed, hiddenAnswerHeaders) {
+		if !strings.HasPrefix(name, http.TrailerPrefix) { // net/http would send it as a trailer, in the clear.
+			a.wire.Header()[name] = values
+		}
+	}
 }
 
 // fail answers with an error instead.
@@ -244,7 +264,8 @@ func (a *answer) recover(r *http.Request) {
 	}
 }
 
-// release wipes the keys of a stream.
+// release wipes the keys of a stream, and what was collected.
 func (a *answer) release() {
 	a.sealer.close()
+	clear(a.body.Bytes())
 }

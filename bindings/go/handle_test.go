@@ -76,3 +76,14 @@ func TestTheDetailOfAnErrorIsOfItsOwnCall(t *testing.T) {
 		t.Error("both fail alike, which shows nothing")
 	}
 }
+
+func TestAServerClosesTheStoreThatItMade(t *testing.T) {
+	server, err := NewServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = server.Close()
+	if _, _, err := server.ownStore.Len(); !errors.Is(err, ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}

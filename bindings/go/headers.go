@@ -8,16 +8,31 @@ import "net/http"
 const jsonType = "application/json"
 
 // The path of the session endpoints, unless an option says otherwise.
-var endpointPrefix = C.GoString(C.nen_endpoint_prefix())
+var endpointPrefix = constant(func() *C.char { return C.nen_endpoint_prefix() })
+
+// The name of the protocol and its version.
+var protocol = constant(func() *C.char { return C.nen_protocol() })
 
 // The names of the protocol's headers, as net/http writes them.
 var (
-	sessionHeader     = http.CanonicalHeaderKey(C.GoString(C.nen_session_header()))
-	timestampHeader   = http.CanonicalHeaderKey(C.GoString(C.nen_timestamp_header()))
-	nonceHeader       = http.CanonicalHeaderKey(C.GoString(C.nen_nonce_header()))
-	signatureHeader   = http.CanonicalHeaderKey(C.GoString(C.nen_signature_header()))
-	streamNonceHeader = http.CanonicalHeaderKey(C.GoString(C.nen_stream_nonce_header()))
+	sessionHeader     = http.CanonicalHeaderKey(constant(func() *C.char { return C.nen_session_header() }))
+	timestampHeader   = http.CanonicalHeaderKey(constant(func() *C.char { return C.nen_timestamp_header() }))
+	nonceHeader       = http.CanonicalHeaderKey(constant(func() *C.char { return C.nen_nonce_header() }))
+	signatureHeader   = http.CanonicalHeaderKey(constant(func() *C.char { return C.nen_signature_header() }))
+	streamNonceHeader = http.CanonicalHeaderKey(constant(func() *C.char { return C.nen_stream_nonce_header() }))
 )
+
+// The headers of a sealed stream, beside its nonce.
+var streamHeaders = func() map[string]string {
+	headers := map[string]string{}
+	for i := C.size_t(0); ; i++ {
+		name := constant(func() *C.char { return C.nen_stream_header_name(i) })
+		if name == "" {
+			return headers
+		}
+		headers[name] = constant(func() *C.char { return C.nen_stream_header_value(i) })
+	}
+}()
 
 // Headers that do not fit a body in its other form: of a request, those that the application must not see; of an
 // answer, those of the application's that do not travel.
@@ -28,10 +43,13 @@ var (
 
 func headerList(at func(C.size_t) *C.char) map[string]bool {
 	names := map[string]bool{}
-	for i := C.size_t(0); at(i) != nil; i++ {
-		names[http.CanonicalHeaderKey(C.GoString(at(i)))] = true
+	for i := C.size_t(0); ; i++ {
+		name := constant(func() *C.char { return at(i) })
+		if name == "" {
+			return names
+		}
+		names[http.CanonicalHeaderKey(name)] = true
 	}
-	return names
 }
 
 // visible copies headers without the hidden ones.

@@ -62,9 +62,22 @@ func (m *MemoryStore) Get(_ context.Context, sid string) ([]byte, error) {
 	return record, err
 }
 
-// Set keeps a record until the end that it names.
-func (m *MemoryStore) Set(_ context.Context, sid string, record []byte, expires time.Time) error {
-	session, err := readSession(sid, record, time.Until(expires))
+// Set keeps a record until the end that it names, or until the given time if it names none.
+func (m *MemoryStore) Set(ctx context.Context, sid string, record []byte, expires time.Time) error {
+	if !time.Now().Before(expires) {
+		return m.Delete(ctx, sid)
+	}
+	// With a life of 0, a record that names no end ends at its creation.
+	created, err := readSession(sid, record, 0)
+	if err != nil {
+		return err
+	}
+	defer C.nen_session_free(created)
+	since, err := sessionEnd(created)
+	if err != nil {
+		return err
+	}
+	session, err := readSession(sid, record, expires.Sub(since))
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // serveEndpoint answers a session endpoint.
@@ -35,6 +36,7 @@ func (s *Server) serveEndpoint(w http.ResponseWriter, r *http.Request, where add
 	}
 	s.logEndpoint(r, endpoint)
 	sendWhole(w, r.Method, status, answer)
+	clear(answer) // That of a handshake or a rotation holds the HMAC key.
 }
 
 // serveProtected opens a request and seals its answer.
@@ -50,7 +52,7 @@ func (s *Server) serveProtected(w http.ResponseWriter, r *http.Request, where ad
 		return
 	}
 	defer exchange.close()
-	opened, err := open(w, r, exchange)
+	opened, err := s.open(w, r, exchange)
 	if err != nil {
 		s.refuse(w, r, where, err)
 		return
@@ -70,8 +72,8 @@ func (s *Server) serveProtected(w http.ResponseWriter, r *http.Request, where ad
 }
 
 // open makes of an admitted request the plain JSON request that the handler sees.
-func open(w http.ResponseWriter, r *http.Request, exchange exchange) (*http.Request, error) {
-	limit, err := exchange.maxBody()
+func (s *Server) open(w http.ResponseWriter, r *http.Request, exchange exchange) (*http.Request, error) {
+	limit, err := s.maxBody(exchange)
 	if err != nil {
 		return nil, err
 	}
@@ -83,12 +85,15 @@ func open(w http.ResponseWriter, r *http.Request, exchange exchange) (*http.Requ
 	if err != nil {
 		return nil, err
 	}
-	peer, err := exchange.peer()
-	if err != nil {
-		return nil, err
-	}
+	// Most handlers do not ask.
+	peer := sync.OnceValues(exchange.peer)
 	opened := r.WithContext(context.WithValue(r.Context(), peerKey{}, peer))
+	opened.Method = strings.ToUpper(r.Method) // As it was signed, whatever it travelled in.
 	opened.Header = visible(r.Header, hiddenRequestHeaders)
+	// Those of the protocol have been checked. A handler that passes the request on, or logs it, has no use for them.
+	for _, name := range []string{sessionHeader, timestampHeader, nonceHeader, signatureHeader} {
+		opened.Header.Del(name)
+	}
 	// Nothing but HTTP goes through here.
 	opened.Header.Del("Upgrade")
 	opened.Header.Del("Connection")

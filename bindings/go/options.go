@@ -44,8 +44,8 @@ func defaults() commonConfig {
 // Default: "/api/nen".
 func WithPrefix(path string) Option {
 	return commonOption(func(c *commonConfig) error {
-		if !strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/") {
-			return errors.New("nen: the prefix must start with a slash and end without one")
+		if !encodedPath(path) || strings.HasSuffix(path, "/") {
+			return errors.New("nen: the prefix must be a path that starts with a slash and ends without one, percent-encoded")
 		}
 		c.prefix = path
 		return nil

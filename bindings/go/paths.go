@@ -20,8 +20,8 @@ func addressOf(r *http.Request, externalPrefix string) address {
 	encoded := r.URL.EscapedPath()
 	signed := encoded
 	// The request line is exact. The URL was stripped of the mount point, and is written anew if it was odd.
-	if strings.HasPrefix(r.RequestURI, "/") {
-		signed, _, _ = strings.Cut(r.RequestURI, "?")
+	if line := originForm(r.RequestURI); line != "" {
+		signed, _, _ = strings.Cut(line, "?")
 	}
 	decoded := r.URL.Path
 	if decoded == "" {
@@ -34,8 +34,38 @@ func addressOf(r *http.Request, externalPrefix string) address {
 	}
 }
 
+// originForm is a request target without the scheme and the authority that a proxy may get (RFC 9112 section 3.2.2);
+// empty if it is no path.
+func originForm(target string) string {
+	if _, rest, ok := strings.Cut(target, "://"); ok && !strings.HasPrefix(target, "/") {
+		at := strings.IndexAny(rest, "/?")
+		if at < 0 || rest[at] == '?' {
+			return "/"
+		}
+		return rest[at:]
+	}
+	if strings.HasPrefix(target, "/") {
+		return target
+	}
+	return ""
+}
+
+// encodedPath tells whether this is a path as it stands in a request line.
+func encodedPath(path string) bool {
+	odd := func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '?' || c == '#' }
+	return strings.HasPrefix(path, "/") && !strings.ContainsFunc(path, odd)
+}
+
 // A pathRule tells whether a path is protected.
 type pathRule func(path string) bool
+
+// or adds another rule, if there is one already.
+func (rule pathRule) or(other pathRule) pathRule {
+	if rule == nil {
+		return other
+	}
+	return func(path string) bool { return rule(path) || other(path) }
+}
 
 // protects asks the rule about every reading of the address. Whatever is doubtful is protected.
 func (rule pathRule) protects(where address) bool {

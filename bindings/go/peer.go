@@ -15,8 +15,13 @@ type Peer struct {
 
 type peerKey struct{}
 
-// PeerFromContext tells who sent the request of this context; false if it did not come through a protected path.
+// PeerFromContext tells who sent the request of this context; false if it did not come through a protected path. It is to
+// be asked before the handler returns: afterwards it tells only what it has told before.
 func PeerFromContext(ctx context.Context) (Peer, bool) {
-	peer, ok := ctx.Value(peerKey{}).(Peer)
-	return peer, ok
+	peer, ok := ctx.Value(peerKey{}).(func() (Peer, error))
+	if !ok {
+		return Peer{}, false
+	}
+	known, err := peer()
+	return known, err == nil
 }

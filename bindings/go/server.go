@@ -1,18 +1,22 @@
 package nen
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
 const defaultStoreTimeout = 2 * time.Second
 
 // A Server answers the session endpoints, opens requests to protected paths and seals what handlers answer. Any number
-// of goroutines may use it at once.
+// of goroutines may use it at once. Its zero value is not usable: [NewServer] makes one.
 type Server struct {
-	core   serverCore
-	config serverConfig
+	core     serverCore
+	config   serverConfig
+	ownStore *MemoryStore // nil if one was passed
+	longest  atomic.Int64 // of a sealed body, in bytes; 0 until it was asked for
 }
 
 // NewServer makes a server. It fails if an option cannot be.
@@ -31,10 +35,12 @@ func NewServer(options ...ServerOption) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	server := &Server{core: core, config: config}
 	if config.store == nil {
-		config.store = NewMemoryStore(MemoryLimits{})
+		server.ownStore = NewMemoryStore(MemoryLimits{})
+		server.config.store = server.ownStore
 	}
-	return &Server{core, config}, nil
+	return server, nil
 }
 
 // Middleware makes a middleware of a server with these options. It panics if an option cannot be, so that it can stand
@@ -49,12 +55,12 @@ func Middleware(options ...ServerOption) func(http.Handler) http.Handler {
 
 // Middleware puts the server in front of a handler.
 //
-// The handler sees plain JSON requests, and who sent them by [PeerFromContext]. What it answers is sealed by this rule:
+// The handler sees plain JSON requests, without the protocol's headers, and who sent them by [PeerFromContext]. What it answers is sealed by this rule:
 //
 //   - JSON, by its Content-Type, or nothing, is sealed whole. The status is kept; only 204 and 205 become 200 with a
 //     sealed null.
 //   - Without a Content-Type, what was written is sealed whole: as it is if that is JSON, else as a JSON string.
-//   - Anything else with a status of 2xx is sealed as a stream, each Write as one chunk. They are sent by Flush;
+//   - Anything else with a status of 2xx is sealed as a stream, each Write as one chunk of at most 1 MiB. They are sent by Flush;
 //     [NewStreamWriter] does both at once. Write bare chunks, without server-sent event framing: that is added here.
 //   - Other text with a status of 3xx or 4xx is sealed as a JSON string; with 5xx it becomes [ErrInternal].
 //
@@ -88,7 +94,20 @@ func (s *Server) Middleware(next http.Handler) http.Handler {
 // [ErrInternal].
 func (s *Server) Close() error {
 	s.core.close()
+	if s.ownStore != nil {
+		return s.ownStore.Close()
+	}
 	return nil
+}
+
+// maxBody is the most bytes of a sealed body that libnen takes, the same of every exchange.
+func (s *Server) maxBody(of exchange) (int64, error) {
+	if known := s.longest.Load(); known > 0 {
+		return known, nil
+	}
+	limit, err := of.maxBody()
+	s.longest.Store(limit)
+	return limit, err
 }
 
 func (s *Server) admit(ctx context.Context, r *signedRequest) (exchange, error) {
@@ -106,5 +125,5 @@ func (s *Server) respond(ctx context.Context, endpoint route, r *signedRequest, 
 }
 
 func (s *Server) storage(ctx context.Context) storage {
-	return storage{ctx, s.config.store, s.config.storeTimeout, s.config.ttl}
+	return storage{ctx, s.config.store, s.config.storeTimeout, cmp.Or(s.config.ttl, defaultSessionTTL)}
 }

@@ -28,7 +28,7 @@ type serverConfig struct {
 // WithStore sets where sessions and used nonces are kept. Default: in this process's memory, which serves one process.
 func WithStore(store Store) ServerOption {
 	return serverOption(func(c *serverConfig) error {
-		if store == nil {
+		if memory, ok := store.(*MemoryStore); store == nil || ok && memory == nil {
 			return errors.New("nen: the store is nil")
 		}
 		c.store = store
@@ -46,7 +46,8 @@ func WithStoreTimeout(timeout time.Duration) ServerOption {
 
 // WithProtect sets which paths are protected, by patterns such as "/api/*", where an asterisk stands for anything,
 // slashes too; "/api/*" covers "/api" itself. They are compared with the path that handlers see, r.URL.Path, in each
-// spelling that routers may take for the same. Default: every path outside of the prefix.
+// spelling that routers may take for the same. Given again, or beside [WithProtectFunc], it adds to what is protected.
+// Default: every path outside of the prefix.
 func WithProtect(patterns ...string) ServerOption {
 	return serverOption(func(c *serverConfig) error {
 		if len(patterns) == 0 {
@@ -57,19 +58,19 @@ func WithProtect(patterns ...string) ServerOption {
 				return fmt.Errorf("nen: a pattern must start with a slash or an asterisk: %q", pattern)
 			}
 		}
-		c.protects = matchAny(patterns)
+		c.protects = c.protects.or(matchAny(patterns))
 		return nil
 	})
 }
 
 // WithProtectFunc sets which paths are protected, as [WithProtect] does, by a function. A path is protected if the
-// function is true of any of its spellings.
+// function is true of any of its spellings, or any other such option names it.
 func WithProtectFunc(protects func(path string) bool) ServerOption {
 	return serverOption(func(c *serverConfig) error {
 		if protects == nil {
 			return errors.New("nen: the function is nil")
 		}
-		c.protects = protects
+		c.protects = c.protects.or(protects)
 		return nil
 	})
 }
@@ -78,7 +79,7 @@ func WithProtectFunc(protects func(path string) bool) ServerOption {
 // see. [http.StripPrefix] does not need it.
 func WithExternalPrefix(path string) ServerOption {
 	return serverOption(func(c *serverConfig) error {
-		if !strings.HasPrefix(path, "/") || doubtful(path) {
+		if !encodedPath(path) {
 			return errors.New("nen: the external prefix must be a path that starts with a slash, percent-encoded")
 		}
 		c.externalPrefix = strings.TrimRight(path, "/")
@@ -138,14 +139,14 @@ func WithRequiredIdentity() ServerOption {
 }
 
 // WithAllowedIdentities lets only clients with one of these public keys shake hands: DER SubjectPublicKeyInfo, as
-// [Identity.PublicKey] gives it.
+// [Identity.PublicKey] gives it. Given again, it allows more.
 func WithAllowedIdentities(publicKeys ...[]byte) ServerOption {
 	return serverOption(func(c *serverConfig) error {
 		// Without a key nobody was meant to be allowed, which the library would take for everybody.
 		if len(publicKeys) == 0 {
 			return errors.New("nen: the list of allowed identities is empty")
 		}
-		c.identities = publicKeys
+		c.identities = append(c.identities, publicKeys...)
 		return nil
 	})
 }

@@ -23,7 +23,10 @@ func TestServerOptionsThatCannotBe(t *testing.T) {
 		"prefix": nen.WithPrefix(""), "prefix of slash": nen.WithPrefix("/"), "no pattern": nen.WithProtect(),
 		"pattern without slash": nen.WithProtect("api/*"), "no function": nen.WithProtectFunc(nil),
 		"external prefix": nen.WithExternalPrefix("v1"), "external control": nen.WithExternalPrefix("/v\n"),
-		"ttl": nen.WithSessionTTL(time.Microsecond), "window": nen.WithWindow(0), "body": nen.WithMaxBody(0),
+		"external space": nen.WithExternalPrefix("/a b"), "external letter": nen.WithExternalPrefix("/é"),
+		"external query": nen.WithExternalPrefix("/a?b"), "prefix with a fragment": nen.WithPrefix("/a#b"),
+		"no memory": nen.WithStore((*nen.MemoryStore)(nil)),
+		"ttl":       nen.WithSessionTTL(time.Microsecond), "window": nen.WithWindow(0), "body": nen.WithMaxBody(0),
 		"answer": nen.WithMaxAnswer(-1), "store": nen.WithStore(nil), "timeout": nen.WithStoreTimeout(0),
 		"logger": nen.WithLogger(nil), "nothing": nil, "identities": nen.WithAllowedIdentities(), "key": nen.WithAllowedIdentities([]byte("no key")),
 	} {
@@ -52,6 +55,7 @@ func TestWhatIsProtected(t *testing.T) {
 		{"/%61pi/x", true}, {"/api%2Fx", true}, {"//api/x", true}, {"/api//x", true}, {"/./api/x", true},
 		{"/plain/../api/x", true}, {"/plain/%2e%2e/api/x", true}, {"/plain/..%2fapi/x", true}, {"/api/../plain", true},
 		{"/plain/%0a", true}, {"/plain/%00", true}, {"/plain/%ff", true},
+		{"/too", true}, {"/by/function", true},
 	}
 	reached := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := w.(http.Hijacker); !ok {
@@ -59,7 +63,8 @@ func TestWhatIsProtected(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "plain")
 	})
-	url, _ := serve(t, reached, api)
+	byFunction := nen.WithProtectFunc(func(path string) bool { return path == "/by/function" })
+	url, _ := serve(t, reached, api, nen.WithProtect("/too"), byFunction)
 	for _, c := range cases {
 		status, code := rawGet(t, url, c.target)
 		if protected := status == 401 && code == "ISO-2003"; protected != c.protected || !protected && status != 200 {
@@ -89,6 +94,16 @@ func rawGet(t *testing.T, url, target string) (int, string) {
 	var refusal struct{ Error struct{ Code string } }
 	_ = json.NewDecoder(response.Body).Decode(&refusal) // Other answers are not JSON.
 	return response.StatusCode, refusal.Error.Code
+}
+
+func TestATargetMayNameTheServer(t *testing.T) {
+	server := must(nen.NewServer(nen.WithLogger(discard())))
+	mounted := http.StripPrefix("/mount", server.Middleware(echo))
+	url := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RequestURI = "http://example.com" + r.RequestURI // As a proxy gets it, and some pass it on.
+		mounted.ServeHTTP(w, r)
+	}), nil)
+	equal(t, "path", fetch(t, connect(t, url+"/mount"), "POST", "/a%2Fb?q", 1)["path"], any("/a/b"))
 }
 
 func TestTheSignedPathIsTheOneOnTheWire(t *testing.T) {
@@ -239,6 +254,7 @@ func TestAnAbortedHandlerIsNotAnswered(t *testing.T) {
 func TestHeadHasTheHeadersOfGet(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"written": func(w http.ResponseWriter, _ *http.Request) { reply(w, strings.Repeat("x", 97)) },
+		"nothing": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "0") },
 		"announced": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Length", "100")
@@ -277,6 +293,7 @@ func TestHeadersThatDoNotFitStayAway(t *testing.T) {
 		w.Header().Set("Cache-Control", "public")
 		w.Header().Set("X-Nen-Stream-Nonce", "AAAA")
 		w.Header().Set("Trailer", "X-Late")
+		w.Header().Set(http.TrailerPrefix+"X-Early", "1")
 		reply(w, 1)
 		w.Header().Set("X-Late", "1")
 		w.Header().Set(http.TrailerPrefix+"X-Later", "1")
@@ -288,6 +305,9 @@ func TestHeadersThatDoNotFitStayAway(t *testing.T) {
 			for _, name := range []string{"X-Nen-Stream-Nonce", "X-Late", "Trailer:X-Later"} {
 				equal(t, name, response.Header.Get(name), "")
 			}
+			body := must(io.ReadAll(response.Body)) // Trailers come after it.
+			response.Body = io.NopCloser(bytes.NewReader(body))
+			equal(t, "trailers", len(response.Trailer), 0)
 		}
 		return response, err
 	}))
@@ -295,9 +315,14 @@ func TestHeadersThatDoNotFitStayAway(t *testing.T) {
 	for _, name := range []string{"Range", "If-None-Match", "Accept-Encoding", "Upgrade"} {
 		request.Header.Set(name, "bytes=0-1")
 	}
+	request.Header.Set("Connection", "X-Own")
 	request.Header.Set("X-Own", "1")
 	must(client.Do(request)).Body.Close()
-	for _, name := range []string{"Range", "If-None-Match", "Accept-Encoding", "Upgrade"} {
+	hidden := []string{
+		"Range", "If-None-Match", "Accept-Encoding", "Upgrade", "Connection",
+		"X-Nen-Session", "X-Nen-Timestamp", "X-Nen-Nonce", "X-Nen-Signature",
+	}
+	for _, name := range hidden {
 		equal(t, name, seen.Get(name), "")
 	}
 	equal(t, "own", seen.Get("X-Own"), "1")

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -38,11 +39,13 @@ type Store interface {
 }
 
 const (
-	// NonceSize is the length of a nonce, in bytes.
+	// NonceSize is the length of a nonce, in bytes: 12.
 	NonceSize = C.NEN_NONCE_SIZE
-	// RemoteClockSlack is how much longer than it is told a store that several servers share must remember a nonce: a
+	// RemoteClockSlack is how much longer than it is told a store that several servers share must remember a nonce, 30 s: a
 	// server whose clock is behind the one that claimed it takes its request for that much longer.
 	RemoteClockSlack = C.NEN_REMOTE_CLOCK_SLACK_MS * time.Millisecond
+
+	defaultSessionTTL = C.NEN_DEFAULT_SESSION_TTL_MS * time.Millisecond
 )
 
 // RecordKey is the key under which a shared store keeps a session's record, in whichever language.
@@ -53,7 +56,8 @@ func RecordKey(sid string) (string, error) {
 	return field(room[:]), err
 }
 
-// NonceKey is the key under which such a store remembers a used nonce. It is set only if it is not there.
+// NonceKey is the key under which a shared store remembers a used nonce, in whichever language. It is set only if it is not
+// there.
 func NonceKey(sid string, nonce [NonceSize]byte) (string, error) {
 	var room [C.NEN_NONCE_KEY_SIZE]C.char
 	id, length := text(sid)
@@ -135,6 +139,9 @@ func within[T any](s storage, ask func(context.Context) (T, error)) (T, error) {
 	}
 	if last.err == nil || errors.Is(last.err, ErrReplayCacheFull) {
 		return last.value, last.err
+	}
+	if errors.Is(s.ctx.Err(), context.Canceled) {
+		panic(http.ErrAbortHandler) // The client has gone: there is nobody to answer, and nothing to report of the store.
 	}
 	return last.value, &Error{Code: ErrStoreUnavailable, Detail: "the store failed or did not answer in time", Cause: last.err}
 }

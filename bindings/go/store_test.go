@@ -2,8 +2,11 @@ package nen_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -218,4 +221,130 @@ func TestKeysOfASharedStore(t *testing.T) {
 	if _, err := nen.NonceKey("*", [nen.NonceSize]byte{}); err == nil {
 		t.Error("a pattern was taken for a session id")
 	}
+}
+
+// A record of the TypeScript servers names no end.
+func endless(record []byte) []byte {
+	var fields map[string]any
+	if err := json.Unmarshal(record, &fields); err != nil {
+		panic(err)
+	}
+	delete(fields, "expiresAt")
+	return must(json.Marshal(fields))
+}
+
+// A kept store hands out records as they were written, whatever end they name.
+type kept struct {
+	*remote
+	mu      sync.Mutex
+	records map[string][]byte
+}
+
+func (k *kept) Get(_ context.Context, sid string) ([]byte, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.records[sid], nil
+}
+
+func (k *kept) Set(_ context.Context, sid string, record []byte, _ time.Time) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.records[sid] = endless(record)
+	return nil
+}
+
+func TestARecordWithoutAnEndLivesAsLongAsASession(t *testing.T) {
+	for name, c := range map[string]struct {
+		options []nen.ServerOption
+		alive   bool
+	}{
+		"an hour, as no option says otherwise": {nil, true},
+		"as the option says":                   {[]nen.ServerOption{nen.WithSessionTTL(time.Millisecond)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &kept{remote: newRemote(), records: map[string][]byte{}}
+			url, _ := serve(t, echo, append(c.options, nen.WithStore(store))...)
+			client := connect(t, url, tapped(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+				time.Sleep(2 * time.Millisecond)
+				return next.RoundTrip(r)
+			}))
+			if err := client.Fetch(t.Context(), "GET", "/", nil, nil); (err == nil) != c.alive {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestAMemoryStoreKeepsARecordUntilTheGivenTime(t *testing.T) {
+	store := &kept{remote: newRemote(), records: map[string][]byte{}}
+	url, _ := serve(t, echo, nen.WithStore(store))
+	client := connect(t, url)
+	if err := client.Handshake(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sid := client.SessionID()
+	record := store.records[sid]
+	memory := nen.NewMemoryStore(nen.MemoryLimits{})
+	ctx := t.Context()
+	has := func() bool { return must(memory.Get(ctx, sid)) != nil }
+	set := func(expires time.Time) {
+		if err := memory.Set(ctx, sid, record, expires); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(time.Now().Add(time.Hour))
+	equal(t, "before its end", has(), true)
+	set(time.Now().Add(-time.Hour))
+	equal(t, "after its end", has(), false)
+	end := time.Now().Add(50 * time.Millisecond)
+	set(end)
+	equal(t, "before its end", has(), true)
+	time.Sleep(time.Until(end) + time.Millisecond)
+	equal(t, "after its end", has(), false)
+}
+
+func TestAClientThatHasGoneIsNoFailureOfTheStore(t *testing.T) {
+	store := newRemote()
+	asked := make(chan struct{})
+	var once sync.Once
+	store.fail = func(ctx context.Context, what string) error {
+		if what == "get" {
+			once.Do(func() { close(asked) })
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		return nil
+	}
+	log := &record{}
+	server := must(nen.NewServer(nen.WithLogger(slog.New(slog.NewTextHandler(log, nil))), nen.WithStore(store),
+		nen.WithStoreTimeout(time.Minute)))
+	ctx, cancel := context.WithCancel(t.Context())
+	request := httptest.NewRequest("GET", "/", nil).WithContext(ctx)
+	request.Header.Set("X-Nen-Session", "00000000-0000-4000-8000-000000000000")
+	request.Header.Set("X-Nen-Timestamp", "1763750000000")
+	request.Header.Set("X-Nen-Nonce", "AAAAAAAAAAAAAAAA")
+	request.Header.Set("X-Nen-Signature", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+	ended := make(chan any)
+	go func() {
+		defer func() { ended <- recover() }()
+		server.Middleware(echo).ServeHTTP(httptest.NewRecorder(), request)
+	}()
+	<-asked
+	cancel()
+	equal(t, "ended by", <-ended, any(http.ErrAbortHandler))
+	equal(t, "logged", log.String(), "")
+}
+
+func TestAServerLeavesOpenAStoreThatWasPassed(t *testing.T) {
+	store := nen.NewMemoryStore(nen.MemoryLimits{})
+	server := must(nen.NewServer(nen.WithStore(store), nen.WithLogger(discard())))
+	_ = server.Close()
+	if _, _, err := store.Len(); err != nil {
+		t.Errorf("it closed one that was passed: %v", err)
+	}
+}
+
+func TestTheSizesInTheDocumentation(t *testing.T) {
+	equal(t, "bytes of a nonce", nen.NonceSize, 12)
+	equal(t, "slack", nen.RemoteClockSlack, 30*time.Second)
 }

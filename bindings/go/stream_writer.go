@@ -14,7 +14,7 @@ type StreamWriter struct {
 var _ io.StringWriter = (*StreamWriter)(nil)
 
 // NewStreamWriter makes a sealed stream of the answer to a protected request, and sends its head at once, with the
-// status that w.WriteHeader set, or 200. The stream is complete when the handler returns; one that must break it off
+// status of 2xx that w.WriteHeader set, or 200. The stream is complete when the handler returns; one that must break it off
 // panics with [http.ErrAbortHandler], and the client gets [ErrStreamTruncated].
 //
 // It fails if the path is not protected, or if the handler has begun to answer in another way.
@@ -24,8 +24,11 @@ func NewStreamWriter(w http.ResponseWriter) (*StreamWriter, error) {
 		return nil, errors.New("nen: the path of this request is not protected, so that nothing would be sealed")
 	}
 	if a.state == answerPending {
-		a.header.Set("Content-Type", streamHeaders["Content-Type"])
 		a.WriteHeader(http.StatusOK)
+	}
+	if a.state == answerWhole && a.body.Len() == 0 {
+		a.fixed.Set("Content-Type", streamHeaders["Content-Type"])
+		a.decide()
 	}
 	if a.state != answerStreaming {
 		return nil, errors.New("nen: the answer was begun in another way than as a stream")
@@ -47,7 +50,7 @@ func answerOf(w http.ResponseWriter) *answer {
 	}
 }
 
-// Write sends a chunk. It fails if the client has gone.
+// Write sends a chunk; what is longer than 1 MiB, as several. It fails if the client has gone.
 func (s *StreamWriter) Write(chunk []byte) (int, error) {
 	n, err := s.answer.Write(chunk)
 	if err == nil {
