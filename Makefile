@@ -66,6 +66,7 @@ lint: $(VENV) $(NPM) $(TREE) ## formatters and linters of every language; genera
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	cd python && $(BIN)/ruff check $(PYTHON_FILES) && $(BIN)/ruff format --check $(PYTHON_FILES)
 	cd node && npm run --silent lint
+	cmp LICENSE-MIT bindings/go/LICENSE-MIT && cmp LICENSE-APACHE bindings/go/LICENSE-APACHE
 	@test -z "$$(gofmt -l bindings/go)" || { gofmt -d bindings/go; exit 1; }
 	$(GO) go vet ./...
 	$(GO) go tool -modfile=tools/go.mod staticcheck ./...

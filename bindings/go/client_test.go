@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -266,9 +267,9 @@ func TestOneCallersContextDoesNotEndTheHandshakeOfOthers(t *testing.T) {
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() { first <- client.Handshake(impatient) }()
 	<-asked
-	joined := joinSignal{Context: t.Context(), asked: make(chan struct{})}
-	go func() { second <- client.Handshake(&joined) }()
-	<-joined.asked
+	joined := make(chan struct{})
+	go func() { second <- client.Handshake(&joinHook{Context: t.Context(), joined: func() { close(joined) }}) }()
+	<-joined
 	cancel()
 	if err := <-first; !errors.Is(err, context.Canceled) {
 		t.Errorf("the impatient one got %v", err)
@@ -280,15 +281,15 @@ func TestOneCallersContextDoesNotEndTheHandshakeOfOthers(t *testing.T) {
 	equal(t, "handshakes", handshakes.Load(), 1)
 }
 
-// A joinSignal tells when its Done is asked for, which is when its owner has joined what is under way.
-type joinSignal struct {
+// A joinHook does something when its Done is asked for, which is when its owner has joined what is under way.
+type joinHook struct {
 	context.Context
-	once  sync.Once
-	asked chan struct{}
+	once   sync.Once
+	joined func()
 }
 
-func (j *joinSignal) Done() <-chan struct{} {
-	j.once.Do(func() { close(j.asked) })
+func (j *joinHook) Done() <-chan struct{} {
+	j.once.Do(j.joined)
 	return j.Context.Done()
 }
 
@@ -442,9 +443,9 @@ func TestAHandshakeAndAFirstCallShareOneHandshake(t *testing.T) {
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() { first <- client.Fetch(t.Context(), "GET", "/", nil, nil) }()
 	<-asked
-	joined := joinSignal{Context: t.Context(), asked: make(chan struct{})}
-	go func() { second <- client.Handshake(&joined) }()
-	<-joined.asked
+	joined := make(chan struct{})
+	go func() { second <- client.Handshake(&joinHook{Context: t.Context(), joined: func() { close(joined) }}) }()
+	<-joined
 	close(proceed)
 	if err := errors.Join(<-first, <-second); err != nil {
 		t.Error(err)
@@ -452,23 +453,20 @@ func TestAHandshakeAndAFirstCallShareOneHandshake(t *testing.T) {
 	equal(t, "handshakes", handshakes.Load(), 1)
 }
 
-func TestCallsBesideTerminateShakeHandsAnew(t *testing.T) {
+func TestACallBesideTerminateShakesHandsAnew(t *testing.T) {
 	url, _ := serve(t, echo)
 	client := connect(t, url)
-	var calls sync.WaitGroup
-	for range 4 {
-		calls.Go(func() {
-			for range 50 {
-				if err := client.Fetch(t.Context(), "POST", "/", 1, nil); errors.Is(err, nen.ErrSessionNotInitialized) {
-					t.Errorf("got %v", err)
-				}
-			}
-		})
+	terminated := &joinHook{Context: t.Context(), joined: func() {
+		for client.SessionID() == "" {
+			runtime.Gosched() // The call waits for this handshake.
+		}
+		if err := client.Terminate(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}}
+	if err := client.Fetch(terminated, "POST", "/", 1, nil); err != nil {
+		t.Errorf("got %v", err)
 	}
-	for range 50 {
-		_ = client.Terminate(t.Context()) // A call beside it may have lost the session to it.
-	}
-	calls.Wait()
 }
 
 func TestTheWrongWayToReadAnAnswerIsNamed(t *testing.T) {

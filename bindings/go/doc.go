@@ -20,7 +20,10 @@
 //
 // # Goroutines and memory
 //
-// Everything may be used by any number of goroutines at once, unless its documentation says otherwise. Keys are in
-// libnen's memory, which wipes them; Close does so at once, the garbage collector some time later. Plaintext is copied
-// into Go's memory, which nobody wipes.
+// Everything may be used by any number of goroutines at once, unless its documentation says otherwise. What a function makes
+// is to be had from that function only: zero values of its type are not usable.
+//
+// Keys are in libnen's memory, which wipes them; Close does so at once, the garbage collector some time later. Through Go's
+// memory, where net/http and stores may leave copies, pass plaintext, the records of a store with a session's keys, and the
+// HMAC key in the answer to a handshake.
 package nen

@@ -33,7 +33,8 @@ func Codes() iter.Seq[Code] {
 	}
 }
 
-// String is the code as it is written on the wire, for example "ISO-3002"; of misuse its name.
+// String is the code as it is written on the wire, for example "ISO-3002"; of misuse its name. Since a Code is an error,
+// package fmt prints Error instead.
 func (c Code) String() string {
 	if code := C.nen_error_code(C.int32_t(c)); code != nil {
 		return C.GoString(code)
@@ -71,8 +72,8 @@ func (c Code) Error() string {
 	return c.String() + ": " + c.Message()
 }
 
-// An Error is a failure of the protocol. Its text is for the log of this side; it holds no key, no plaintext and nothing
-// that a peer sent.
+// An Error is a failure of the protocol. Its text is for the log of this side; it holds no key and no plaintext. Its Cause
+// may quote a peer.
 type Error struct {
 	Code
 	// Detail is what exactly was found. It is not sent.

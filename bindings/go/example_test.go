@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"time"
 
 	nen "github.com/withnen/nen/bindings/go"
 )
@@ -165,4 +168,121 @@ func ExamplePeerFromContext() {
 func ExampleCode() {
 	fmt.Println(nen.ErrAuthSignatureInvalid, nen.ErrAuthSignatureInvalid.HTTPStatus())
 	// Output: ISO-3002: The request signature is not valid. 401
+}
+
+func ExampleNewServer() {
+	server, err := nen.NewServer(
+		nen.WithProtect("/api/*"),
+		nen.WithSessionTTL(15*time.Minute),
+		nen.WithLogger(slog.New(slog.NewJSONHandler(os.Stderr, nil))),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	protected := httptest.NewServer(server.Middleware(echo))
+	defer protected.Close()
+	response, err := http.Get(protected.URL + "/plain")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer response.Body.Close()
+	fmt.Println(response.Status)
+	// Output: 200 OK
+}
+
+func ExampleClient_Do() {
+	server := newExampleServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprintf(w, "{\"language\":%q}", r.Header.Get("Accept-Language"))
+	}))
+	defer server.Close()
+	client, err := nen.NewClient(server.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	request, err := client.NewRequest(context.Background(), "POST", "/api/orders", map[string]int{"amount": 1840})
+	if err != nil {
+		log.Fatal(err)
+	}
+	request.Header.Set("Accept-Language", "pt") // Headers are not sealed.
+	response, err := client.Do(request)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	fmt.Println(response.StatusCode, string(body), err)
+	// Output: 201 {"language":"pt"} <nil>
+}
+
+func ExampleClient_Rotate() {
+	server := newExampleServer(echo)
+	defer server.Close()
+	client, err := nen.NewClient(server.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	ctx := context.Background()
+	if err := client.Handshake(ctx); err != nil {
+		log.Fatal(err)
+	}
+	before := client.SessionID()
+	if err := client.Rotate(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the same session:", client.SessionID() == before)
+	// Output: the same session: false
+}
+
+func ExampleIdentityFromPKCS8() {
+	identity, err := nen.GenerateIdentity()
+	if err != nil {
+		log.Fatal(err)
+	}
+	secret, err := identity.PKCS8() // To be kept where secrets are kept.
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	identity, err = nen.IdentityFromPKCS8(secret)
+	clear(secret)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer identity.Close()
+	client, err := nen.NewClient("https://api.example.com", nen.WithIdentity(identity))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	public, err := identity.PublicKey() // For WithAllowedIdentities, on the server.
+	fmt.Println(len(public), err)
+	// Output: 1974 <nil>
+}
+
+// An auditedStore tells of every session that begins and keeps it in another store.
+type auditedStore struct{ nen.Store }
+
+func (a auditedStore) Set(ctx context.Context, sid string, record []byte, expires time.Time) error {
+	fmt.Println("a session of", time.Until(expires).Round(time.Minute))
+	return a.Store.Set(ctx, sid, record, expires)
+}
+
+func ExampleStore() {
+	store := auditedStore{nen.NewMemoryStore(nen.MemoryLimits{})}
+	server := httptest.NewServer(nen.Middleware(nen.WithStore(store), nen.WithLogger(discard()))(echo))
+	defer server.Close()
+	client, err := nen.NewClient(server.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.Handshake(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	// Output: a session of 1h0m0s
 }

@@ -283,7 +283,16 @@ func TestAMemoryStoreKeepsARecordUntilTheGivenTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	sid := client.SessionID()
-	record := store.records[sid]
+	var fields struct {
+		SharedSecret []byte `json:"sharedSecret"`
+		HMACKey      []byte `json:"hmacKey"`
+		CreatedAt    int64  `json:"createdAt"`
+	}
+	if err := json.Unmarshal(store.records[sid], &fields); err != nil {
+		t.Fatal(err)
+	}
+	fields.CreatedAt -= time.Hour.Milliseconds()
+	record := must(json.Marshal(fields))
 	memory := nen.NewMemoryStore(nen.MemoryLimits{})
 	ctx := t.Context()
 	has := func() bool { return must(memory.Get(ctx, sid)) != nil }

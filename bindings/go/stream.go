@@ -8,7 +8,7 @@ import (
 )
 
 // A Stream is the plaintext of a sealed stream, as it arrives. It is read by one goroutine at a time; Close may be called
-// by another.
+// by another. Its zero value is not usable: [Client.Stream] makes one.
 //
 // Errors of reading: io.EOF when all of it was read; [ErrStreamTruncated] if the stream broke off: what was read is
 // authentic, but not all of it came; [ErrCryptoDecryptFailed] for a chunk that was changed, moved, dropped or repeated.
