@@ -500,7 +500,7 @@ func TestTheWrongWayToReadAnAnswerIsNamed(t *testing.T) {
 
 func TestAnAnswerThatDoesNotFitIsNotQuoted(t *testing.T) {
 	url, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { reply(w, 31337) }))
-	var out struct{}
+	var out int8
 	err := connect(t, url).Fetch(t.Context(), "GET", "/", nil, &out)
 	var cause *json.UnmarshalTypeError
 	if !errors.As(err, &cause) || !strings.HasPrefix(err.Error(), "nen: the answer does not fit") {

@@ -1,6 +1,7 @@
 package nen_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -96,6 +97,27 @@ func TestALongWriteIsSeveralChunks(t *testing.T) {
 	chunks := must(chunksOf(must(connect(t, url).Stream(t.Context(), "GET", "/", nil))))
 	equal(t, "chunks", len(chunks), 9)
 	equal(t, "bytes", len(strings.Join(chunks, "")), length)
+}
+
+func TestTrailersDoNotTravel(t *testing.T) {
+	url, _ := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(http.TrailerPrefix+"X-Secret", "hunter2")
+		_ = must(must(nen.NewStreamWriter(w)).WriteString("one"))
+		w.Header().Set(http.TrailerPrefix+"X-Secret", "hunter2")
+	}))
+	var trailer http.Header
+	client := connect(t, url, tapped(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		response, err := next.RoundTrip(r)
+		if err == nil && !strings.Contains(r.URL.Path, "/api/nen/") {
+			body := must(io.ReadAll(response.Body)) // Trailers come after it.
+			response.Body.Close()
+			response.Body, trailer = io.NopCloser(bytes.NewReader(body)), response.Trailer
+		}
+		return response, err
+	}))
+	_, body := do(t, client, "GET", "/", nil)
+	equal(t, "body", body, "one")
+	equal(t, "trailers", len(trailer), 0)
 }
 
 func TestNothingIsNoChunk(t *testing.T) {

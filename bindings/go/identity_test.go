@@ -45,7 +45,9 @@ func TestOnlyAllowedIdentitiesShakeHands(t *testing.T) {
 	})
 	friendKey := must(friend.PublicKey())
 	required, _ := serve(t, who, nen.WithRequiredIdentity())
-	listed, _ := serve(t, who, nen.WithAllowedIdentities(friendKey))
+	// Given twice, both lists count.
+	another := must(must(nen.GenerateIdentity()).PublicKey())
+	listed, _ := serve(t, who, nen.WithAllowedIdentities(friendKey), nen.WithAllowedIdentities(another))
 
 	wantCode(t, connect(t, required).Handshake(t.Context()), nen.ErrAuthIdentitySignatureInvalid)
 	wantCode(t, connect(t, listed).Handshake(t.Context()), nen.ErrAuthIdentitySignatureInvalid)

@@ -80,7 +80,7 @@ func TestATransportFollowsNoRedirect(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	response := must(preview())
+	response := must(preview()) // It came without a Body, as none of net/http's does.
 	_ = response.Body.Close()
 	equal(t, "status", response.StatusCode, http.StatusTemporaryRedirect)
 	equal(t, "sealed", nen.IsSealed(response), false)
