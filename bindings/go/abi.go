@@ -37,8 +37,8 @@ func LibraryVersion() string {
 	return C.GoString(C.nen_version())
 }
 
-// call calls a function of libnen and makes an error of its result. The library keeps the detail of an error per thread,
-// so that the goroutine must stay on its own until it was read.
+// call calls a function of libnen and makes an error of its result. The library keeps the detail of an error per
+// thread, so that the goroutine must stay on its own until it was read.
 func call(function func() C.int32_t) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

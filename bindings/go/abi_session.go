@@ -32,7 +32,8 @@ func sessionIdentity(session *C.nen_session) ([]byte, error) {
 	return take(&key), nil
 }
 
-// readSession reads a store's record. If it names no end, it ends the ttl after its creation. The session is to be freed.
+// readSession reads a store's record. If it names no end, it ends the ttl after its creation. The session is to be
+// freed.
 func readSession(sid string, record []byte, ttl time.Duration) (*C.nen_session, error) {
 	var session *C.nen_session
 	id, idLen := text(sid)

@@ -93,7 +93,8 @@ func (a *answer) Flush() {
 	_ = a.FlushError()
 }
 
-// FlushError is Flush, and tells whether the client is still there. What a writer below cannot flush comes late, and whole.
+// FlushError is Flush, and tells whether the client is still there. What a writer below cannot flush comes late, and
+// whole.
 func (a *answer) FlushError() error {
 	if a.state != answerStreaming {
 		return nil
@@ -220,8 +221,8 @@ func (a *answer) wholeForm() (form, error) {
 	return form, err
 }
 
-// sealedLength is the Content-Length of the sealed answer, -1 if it cannot be known: a handler of HEAD may have told what
-// it would have written, of which only JSON is sealed as it is.
+// sealedLength is the Content-Length of the sealed answer, -1 if it cannot be known: a handler of HEAD may have told
+// what it would have written, of which only JSON is sealed as it is.
 func (a *answer) sealedLength(form form, actual int) int {
 	announced, err := strconv.Atoi(a.fixed.Get("Content-Length"))
 	switch {

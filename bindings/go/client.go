@@ -11,8 +11,8 @@ import (
 // A Client talks to the protected endpoints of one server, over one session that all calls share. It shakes hands on
 // first use. Any number of goroutines may use it at once. Its zero value is not usable: [NewClient] makes one.
 //
-// Errors are [*Error] for whatever the protocol refuses, whoever said so; and what the HTTP client returns if the server
-// cannot be reached or the context ends.
+// Errors are [*Error] for whatever the protocol refuses, whoever said so; and what the HTTP client returns if the
+// server cannot be reached or the context ends.
 type Client struct {
 	connection *connection
 }
@@ -61,13 +61,13 @@ func (c *Client) Handshake(ctx context.Context) error {
 	return c.connection.handshake(ctx)
 }
 
-// Fetch sends in as JSON to a protected endpoint, a nil one as no body, and decodes the answer into out, unless that is
-// nil. The path is under the base URL, percent-encoded.
+// Fetch sends in as JSON to a protected endpoint, a nil one as no body, and decodes the answer into out, unless that
+// is nil. The path is under the base URL, percent-encoded.
 //
-// Errors: [*HTTPError] for an answer that is not 2xx; what the server refuses the request with, and what Handshake returns;
-// [ErrCryptoPayloadNotJSON] if in is no JSON; [ErrWireInvalidPayloadFormat] for an answer that is a stream, too long or not
-// sealed; [ErrCryptoDecryptFailed] for one that was changed. An answer that does not fit out is an error that wraps the one
-// of encoding/json, whose text may quote the answer.
+// Errors: [*HTTPError] for an answer that is not 2xx; what the server refuses the request with, and what Handshake
+// returns; [ErrCryptoPayloadNotJSON] if in is no JSON; [ErrWireInvalidPayloadFormat] for an answer that is a stream,
+// too long or not sealed; [ErrCryptoDecryptFailed] for one that was changed. An answer that does not fit out is an
+// error that wraps the one of encoding/json, whose text may quote the answer.
 func (c *Client) Fetch(ctx context.Context, method, path string, in, out any) error {
 	request, err := c.NewRequest(ctx, method, path, in)
 	if err != nil {
@@ -126,20 +126,21 @@ func (c *Client) NewRequest(ctx context.Context, method, path string, in any) (*
 // Do sends a request to a protected endpoint, as [http.Client.Do] does, and returns the response with its plain body,
 // whatever its status. Its body is to be closed.
 //
-// net/http sends an idempotent request (GET, HEAD, OPTIONS, TRACE, or one with an Idempotency-Key) again if a connection
-// breaks before its answer; it is then sealed anew, once. Of any other request that met this nobody knows whether it was
-// carried out.
+// net/http sends an idempotent request (GET, HEAD, OPTIONS, TRACE, or one with an Idempotency-Key) again if a
+// connection breaks before its answer; it is then sealed anew, once. Of any other request that met this nobody knows
+// whether it was carried out.
 //
 // Errors: as Fetch, but for [*HTTPError].
 func (c *Client) Do(request *http.Request) (*http.Response, error) {
 	return c.connection.roundTrip(request, expectEither)
 }
 
-// Stream sends in, as Fetch does, to a protected endpoint that answers with a stream, which is to be closed. It ends with
-// the context, too.
+// Stream sends in, as Fetch does, to a protected endpoint that answers with a stream, which is to be closed. It ends
+// with the context, too.
 //
-// Errors: [ErrStreamRequestFailed], which wraps an [*HTTPError], for an answer that is not 2xx; [ErrStreamMissingNonceHeader]
-// for one that is no stream; what the server refuses it with. Those of reading are listed at [Stream].
+// Errors: [ErrStreamRequestFailed], which wraps an [*HTTPError], for an answer that is not 2xx;
+// [ErrStreamMissingNonceHeader] for one that is no stream; what the server refuses it with. Those of reading are
+// listed at [Stream].
 func (c *Client) Stream(ctx context.Context, method, path string, in any) (*Stream, error) {
 	request, err := c.NewRequest(ctx, method, path, in)
 	if err != nil {
@@ -164,8 +165,8 @@ func (c *Client) Stream(ctx context.Context, method, path string, in any) (*Stre
 	}
 }
 
-// Rotate replaces the session by a new one. Requests in flight are answered under the old keys. A session that the server
-// no longer has is replaced by a handshake. If it fails, the old session stays.
+// Rotate replaces the session by a new one. Requests in flight are answered under the old keys. A session that the
+// server no longer has is replaced by a handshake. If it fails, the old session stays.
 //
 // Errors: as Handshake; [ErrSessionNotInitialized] without a session.
 func (c *Client) Rotate(ctx context.Context) error {

@@ -234,8 +234,8 @@ func (c *connection) receive(response *http.Response) (received, error) {
 	return received{response.StatusCode, response.Header.Get("Date"), body}, nil
 }
 
-// keyExchangeError tells that the server could not be reached by what is no error of the protocol; an endless answer is
-// no handshake.
+// keyExchangeError tells that the server could not be reached by what is no error of the protocol; an endless answer
+// is no handshake.
 func keyExchangeError(ctx context.Context, err error) error {
 	var known *Error
 	switch {

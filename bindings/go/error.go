@@ -13,8 +13,9 @@ import (
 // ErrClosed is returned by whatever is used after it was closed.
 var ErrClosed = errors.New("nen: use after Close")
 
-// A Code is a stable code of the protocol: positive, the number of an ISO code, so that 3002 is ISO-3002. Negative ones
-// are mistakes in how libnen was called, which this package does not make. What a code means is read from libnen.
+// A Code is a stable code of the protocol: positive, the number of an ISO code, so that 3002 is ISO-3002. Negative
+// ones are mistakes in how libnen was called, which this package does not make. What a code means is read from
+// libnen.
 //
 // A Code is an error, so that [errors.Is] finds it in an [*Error]:
 //
@@ -33,8 +34,8 @@ func Codes() iter.Seq[Code] {
 	}
 }
 
-// String is the code as it is written on the wire, for example "ISO-3002"; of misuse its name. Since a Code is an error,
-// package fmt prints Error instead.
+// String is the code as it is written on the wire, for example "ISO-3002"; of misuse its name. Since a Code is an
+// error, package fmt prints Error instead.
 func (c Code) String() string {
 	if code := C.nen_error_code(C.int32_t(c)); code != nil {
 		return C.GoString(code)
@@ -47,7 +48,8 @@ func (c Code) Name() string {
 	return C.GoString(C.nen_error_name(C.int32_t(c)))
 }
 
-// Category is the family: "handshake", "session", "auth", "crypto", "replay", "wire", "stream", "internal" or "misuse".
+// Category is the family: "handshake", "session", "auth", "crypto", "replay", "wire", "stream", "internal" or
+// "misuse".
 func (c Code) Category() string {
 	return C.GoString(C.nen_error_category(C.int32_t(c)))
 }
@@ -72,8 +74,8 @@ func (c Code) Error() string {
 	return c.String() + ": " + c.Message()
 }
 
-// An Error is a failure of the protocol. Its text is for the log of this side; it holds no key and no plaintext. Its Cause
-// may quote a peer.
+// An Error is a failure of the protocol. Its text is for the log of this side; it holds no key and no plaintext. Its
+// Cause may quote a peer.
 type Error struct {
 	Code
 	// Detail is what exactly was found. It is not sent.

@@ -108,8 +108,8 @@ func (m *MemoryStore) ClaimNonce(_ context.Context, sid string, nonce [NonceSize
 	return claim == C.NEN_CLAIM_FRESH, nil
 }
 
-// Sweep removes every session that has ended and every nonce that can be forgotten. The store does so by itself as it is
-// used; a server that falls silent may call it from a timer.
+// Sweep removes every session that has ended and every nonce that can be forgotten. The store does so by itself as it
+// is used; a server that falls silent may call it from a timer.
 func (m *MemoryStore) Sweep() error {
 	return use(m.handle, func(store *C.nen_store) C.int32_t { return C.nen_store_sweep(store, now()) })
 }

@@ -40,8 +40,8 @@ func defaults() commonConfig {
 	return commonConfig{prefix: endpointPrefix, maxAnswer: defaultMaxAnswer}
 }
 
-// WithPrefix sets the path of the session endpoints: below the mount point on a server, below the base URL on a client.
-// Default: "/api/nen".
+// WithPrefix sets the path of the session endpoints: below the mount point on a server, below the base URL on a
+// client. Default: "/api/nen".
 func WithPrefix(path string) Option {
 	return commonOption(func(c *commonConfig) error {
 		if !encodedPath(path) || strings.HasSuffix(path, "/") {
@@ -52,8 +52,8 @@ func WithPrefix(path string) Option {
 	})
 }
 
-// WithMaxAnswer sets the most bytes of a whole answer, streams aside: on a server, of what a handler writes, which must
-// be kept until it returns; on a client, of what is received. Default: 16 MiB. Stream what is longer.
+// WithMaxAnswer sets the most bytes of a whole answer, streams aside: on a server, of what a handler writes, which
+// must be kept until it returns; on a client, of what is received. Default: 16 MiB. Stream what is longer.
 func WithMaxAnswer(bytes int) Option {
 	return commonOption(func(c *commonConfig) error {
 		c.maxAnswer = min(bytes, math.MaxInt-1) // One more is read to see that it is too long.
@@ -61,8 +61,8 @@ func WithMaxAnswer(bytes int) Option {
 	})
 }
 
-// WithLogger sets where to tell what a server refused and why, and when a client made its session anew or corrected its
-// clock. Default: [slog.Default] at that time.
+// WithLogger sets where to tell what a server refused and why, and when a client made its session anew or corrected
+// its clock. Default: [slog.Default] at that time.
 func WithLogger(logger *slog.Logger) Option {
 	return commonOption(func(c *commonConfig) error {
 		if logger == nil {

@@ -6,8 +6,9 @@ import "context"
 type Peer struct {
 	// SessionID is the id of the session, a UUIDv4.
 	SessionID string
-	// Identity is the ML-DSA-65 key that signed the handshake, as DER SubjectPublicKeyInfo; nil if none did. A recorded
-	// handshake can be sent again: only a request whose body opened shows that the key's holder is there now.
+	// Identity is the ML-DSA-65 key that signed the handshake, as DER SubjectPublicKeyInfo; nil if none did. A
+	// recorded handshake can be sent again: only a request whose body opened shows that the key's holder is there
+	// now.
 	Identity []byte
 	// Protocol is the name of the protocol and its version.
 	Protocol string
@@ -15,8 +16,8 @@ type Peer struct {
 
 type peerKey struct{}
 
-// PeerFromContext tells who sent the request of this context; false if it did not come through a protected path. It is to
-// be asked before the handler returns: afterwards it tells only what it has told before.
+// PeerFromContext tells who sent the request of this context; false if it did not come through a protected path. It
+// is to be asked before the handler returns: afterwards it tells only what it has told before.
 func PeerFromContext(ctx context.Context) (Peer, bool) {
 	peer, ok := ctx.Value(peerKey{}).(func() (Peer, error))
 	if !ok {

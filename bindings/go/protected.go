@@ -46,8 +46,8 @@ func (c *connection) roundTrip(request *http.Request, expected expectation) (*ht
 	return opened, err
 }
 
-// attempts makes as many attempts as the protocol allows. If resent, net/http has sent the last one more than once, since
-// a connection broke before its answer, and the copy was refused as a replay.
+// attempts makes as many attempts as the protocol allows. If resent, net/http has sent the last one more than once,
+// since a connection broke before its answer, and the copy was refused as a replay.
 func (c *connection) attempts(
 	request *http.Request, plaintext []byte, expected expectation,
 ) (opened *http.Response, resent bool, err error) {
@@ -88,8 +88,8 @@ func (c *connection) attempts(
 	}
 }
 
-// seal seals the next attempt, in the session there is, or in a new one. Another goroutine may terminate that meanwhile,
-// but hardly several times.
+// seal seals the next attempt, in the session there is, or in a new one. Another goroutine may terminate that
+// meanwhile, but hardly several times.
 func (c *connection) seal(ctx context.Context, call coreCall, plaintext []byte) (sealed sealedRequest, err error) {
 	for range 3 {
 		if err := c.connect(ctx); err != nil {
@@ -132,7 +132,8 @@ func (c *connection) open(
 			return stream, outcomeAnswer, err
 		case expected == expectWhole && isStream(response): // It may be endless.
 			response.Body.Close()
-			return nil, 0, &Error{Code: ErrWireInvalidPayloadFormat, Detail: "the endpoint answered with a stream: use Stream or Do"}
+			detail := "the endpoint answered with a stream: use Stream or Do"
+			return nil, 0, &Error{Code: ErrWireInvalidPayloadFormat, Detail: detail}
 		}
 	}
 	answer, err := c.receive(response)
@@ -173,10 +174,10 @@ func isStream(response *http.Response) bool {
 
 type sealedKey struct{}
 
-// IsSealed reports whether a response, as a [Client] or [Transport] returned it, is the endpoint's own answer. Only its
-// body is authentic: the protocol does not seal status and headers. Other responses, which are never 2xx except to HEAD,
-// come from something in between (a proxy's 502, a redirect), and nothing of them is authentic. An answer to HEAD has no
-// body that could show whose it is.
+// IsSealed reports whether a response, as a [Client] or [Transport] returned it, is the endpoint's own answer. Only
+// its body is authentic: the protocol does not seal status and headers. Other responses, which are never 2xx except
+// to HEAD, come from something in between (a proxy's 502, a redirect), and nothing of them is authentic. An answer to
+// HEAD has no body that could show whose it is.
 func IsSealed(response *http.Response) bool {
 	if response == nil || response.Request == nil || response.Request.Method == http.MethodHead {
 		return false

@@ -55,22 +55,24 @@ func Middleware(options ...ServerOption) func(http.Handler) http.Handler {
 
 // Middleware puts the server in front of a handler.
 //
-// The handler sees plain JSON requests, without the protocol's headers, and who sent them by [PeerFromContext]. What it answers is sealed by this rule:
+// The handler sees plain JSON requests, without the protocol's headers, and who sent them by [PeerFromContext]. What
+// it answers is sealed by this rule:
 //
 //   - JSON, by its Content-Type, or nothing, is sealed whole. The status is kept; only 204 and 205 become 200 with a
 //     sealed null.
 //   - Without a Content-Type, what was written is sealed whole: as it is if that is JSON, else as a JSON string.
-//   - Anything else with a status of 2xx is sealed as a stream, each Write as one chunk of at most 1 MiB. They are sent by Flush;
-//     [NewStreamWriter] does both at once. Write bare chunks, without server-sent event framing: that is added here.
+//   - Anything else with a status of 2xx is sealed as a stream, each Write as one chunk of at most 1 MiB. They are
+//     sent by Flush; [NewStreamWriter] does both at once. Write bare chunks, without server-sent event framing: that
+//     is added here.
 //   - Other text with a status of 3xx or 4xx is sealed as a JSON string; with 5xx it becomes [ErrInternal].
 //
-// Whole answers are kept in memory until the handler returns, [WithMaxAnswer] bytes at most; Flush does nothing to them.
-// Headers stay, except those that speak of the plain body or let it be cached. Trailers and informational answers (1xx)
-// do not travel. The connection cannot be taken over, so that WebSockets are refused.
+// Whole answers are kept in memory until the handler returns, [WithMaxAnswer] bytes at most; Flush does nothing to
+// them. Headers stay, except those that speak of the plain body or let it be cached. Trailers and informational
+// answers (1xx) do not travel. The connection cannot be taken over, so that WebSockets are refused.
 //
-// A handler that panics is answered with [ErrInternal] and nothing of the cause, which is logged as net/http does it. If
-// it panics in the middle of a stream, or with [http.ErrAbortHandler], the panic goes on, and the client sees the answer
-// as cut off ([ErrStreamTruncated]). Put middleware that recovers from panics behind this one.
+// A handler that panics is answered with [ErrInternal] and nothing of the cause, which is logged as net/http does it.
+// If it panics in the middle of a stream, or with [http.ErrAbortHandler], the panic goes on, and the client sees the
+// answer as cut off ([ErrStreamTruncated]). Put middleware that recovers from panics behind this one.
 //
 // Requests to other paths are not touched.
 func (s *Server) Middleware(next http.Handler) http.Handler {

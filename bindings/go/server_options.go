@@ -36,7 +36,8 @@ func WithStore(store Store) ServerOption {
 	})
 }
 
-// WithStoreTimeout sets how long one question to the store may take. Default: 2 s. It does not concern a [MemoryStore].
+// WithStoreTimeout sets how long one question to the store may take. Default: 2 s. It does not concern a
+// [MemoryStore].
 func WithStoreTimeout(timeout time.Duration) ServerOption {
 	return serverOption(func(c *serverConfig) error {
 		c.storeTimeout = timeout

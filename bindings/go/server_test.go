@@ -28,7 +28,8 @@ func TestServerOptionsThatCannotBe(t *testing.T) {
 		"no memory": nen.WithStore((*nen.MemoryStore)(nil)),
 		"ttl":       nen.WithSessionTTL(time.Microsecond), "window": nen.WithWindow(0), "body": nen.WithMaxBody(0),
 		"answer": nen.WithMaxAnswer(-1), "store": nen.WithStore(nil), "timeout": nen.WithStoreTimeout(0),
-		"logger": nen.WithLogger(nil), "nothing": nil, "identities": nen.WithAllowedIdentities(), "key": nen.WithAllowedIdentities([]byte("no key")),
+		"logger": nen.WithLogger(nil), "nothing": nil,
+		"identities": nen.WithAllowedIdentities(), "key": nen.WithAllowedIdentities([]byte("no key")),
 	} {
 		if _, err := nen.NewServer(option); err == nil {
 			t.Errorf("%s was taken", name)

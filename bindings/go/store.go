@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// A Store keeps sessions and used nonces where several servers share them. Its methods are called by several goroutines
-// at once. Their context ends at the store's timeout ([WithStoreTimeout]) or with the request; a request whose store
-// fails, or is late, is answered with [ErrStoreUnavailable].
+// A Store keeps sessions and used nonces where several servers share them. Its methods are called by several
+// goroutines at once. Their context ends at the store's timeout ([WithStoreTimeout]) or with the request; a request
+// whose store fails, or is late, is answered with [ErrStoreUnavailable].
 //
 // A record is opaque, and holds the session's keys in the clear: whoever reads the store reads what is sealed. Session
 // ids are UUIDs in lower case.
@@ -21,8 +21,8 @@ import (
 // What each wrong answer costs:
 //
 //   - Get that returns a session after its end, or after Delete: a terminated client is still let in.
-//   - Get that returns none for a live session: its client shakes hands again, needlessly; if the store is merely out of
-//     reach, every client does so at once. Return an error instead.
+//   - Get that returns none for a live session: its client shakes hands again, needlessly; if the store is merely out
+//     of reach, every client does so at once. Return an error instead.
 //   - ClaimNonce that says true twice for one nonce: a recorded request is accepted a second time.
 //   - ClaimNonce done as a look-up and then a write: the same, for two requests that race.
 type Store interface {
@@ -33,16 +33,17 @@ type Store interface {
 	// Delete removes a session; one that is not there is no error.
 	Delete(ctx context.Context, sid string) error
 	// ClaimNonce takes a nonce if nobody had, in one atomic step, and remembers it until the given time, inclusive; a
-	// store that several servers share adds [RemoteClockSlack]. A claim whose time has passed is not fresh. Nonces of one
-	// session are nothing to another. An error that is [ErrReplayCacheFull] says that no more nonces can be remembered.
+	// store that several servers share adds [RemoteClockSlack]. A claim whose time has passed is not fresh. Nonces of
+	// one session are nothing to another. An error that is [ErrReplayCacheFull] says that no more nonces can be
+	// remembered.
 	ClaimNonce(ctx context.Context, sid string, nonce [NonceSize]byte, until time.Time) (fresh bool, err error)
 }
 
 const (
 	// NonceSize is the length of a nonce, in bytes: 12.
 	NonceSize = C.NEN_NONCE_SIZE
-	// RemoteClockSlack is how much longer than it is told a store that several servers share must remember a nonce, 30 s: a
-	// server whose clock is behind the one that claimed it takes its request for that much longer.
+	// RemoteClockSlack is how much longer than it is told a store that several servers share must remember a nonce,
+	// 30 s: a server whose clock is behind the one that claimed it takes its request for that much longer.
 	RemoteClockSlack = C.NEN_REMOTE_CLOCK_SLACK_MS * time.Millisecond
 
 	defaultSessionTTL = C.NEN_DEFAULT_SESSION_TTL_MS * time.Millisecond
@@ -56,8 +57,8 @@ func RecordKey(sid string) (string, error) {
 	return field(room[:]), err
 }
 
-// NonceKey is the key under which a shared store remembers a used nonce, in whichever language. It is set only if it is not
-// there.
+// NonceKey is the key under which a shared store remembers a used nonce, in whichever language. It is set only if it
+// is not there.
 func NonceKey(sid string, nonce [NonceSize]byte) (string, error) {
 	var room [C.NEN_NONCE_KEY_SIZE]C.char
 	id, length := text(sid)

@@ -7,11 +7,12 @@ import (
 	"iter"
 )
 
-// A Stream is the plaintext of a sealed stream, as it arrives. It is read by one goroutine at a time; Close may be called
-// by another. Its zero value is not usable: [Client.Stream] makes one.
+// A Stream is the plaintext of a sealed stream, as it arrives. It is read by one goroutine at a time; Close may be
+// called by another. Its zero value is not usable: [Client.Stream] makes one.
 //
 // Errors of reading: io.EOF when all of it was read; [ErrStreamTruncated] if the stream broke off: what was read is
-// authentic, but not all of it came; [ErrCryptoDecryptFailed] for a chunk that was changed, moved, dropped or repeated.
+// authentic, but not all of it came; [ErrCryptoDecryptFailed] for a chunk that was changed, moved, dropped or
+// repeated.
 type Stream struct {
 	ctx     context.Context
 	opener  streamOpener
@@ -44,8 +45,8 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Chunks iterates over the chunks, as the server wrote them; after an error, which comes with no chunk, it ends. Leaving
-// the loop leaves the stream open.
+// Chunks iterates over the chunks, as the server wrote them; after an error, which comes with no chunk, it ends.
+// Leaving the loop leaves the stream open.
 func (s *Stream) Chunks() iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if rest := s.rest; len(rest) > 0 {

@@ -6,7 +6,8 @@ import (
 	"net/http"
 )
 
-// A StreamWriter sends a sealed stream, chunk by chunk. It is used by one goroutine at a time, until the handler returns.
+// A StreamWriter sends a sealed stream, chunk by chunk. It is used by one goroutine at a time, until the handler
+// returns.
 type StreamWriter struct {
 	answer *answer
 }
@@ -14,8 +15,8 @@ type StreamWriter struct {
 var _ io.StringWriter = (*StreamWriter)(nil)
 
 // NewStreamWriter makes a sealed stream of the answer to a protected request, and sends its head at once, with the
-// status of 2xx that w.WriteHeader set, or 200. The stream is complete when the handler returns; one that must break it off
-// panics with [http.ErrAbortHandler], and the client gets [ErrStreamTruncated].
+// status of 2xx that w.WriteHeader set, or 200. The stream is complete when the handler returns; one that must break
+// it off panics with [http.ErrAbortHandler], and the client gets [ErrStreamTruncated].
 //
 // It fails if the path is not protected, or if the handler has begun to answer in another way.
 func NewStreamWriter(w http.ResponseWriter) (*StreamWriter, error) {

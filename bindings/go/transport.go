@@ -6,15 +6,15 @@ import (
 )
 
 // A Transport is an [http.RoundTripper] for the protected endpoints of one server, so that programs written for
-// [http.Client] need no other change. It shakes hands on first use, seals the body of each request, which must be JSON or
-// none, and opens the answer: the response has the plain body, as JSON or as a stream that is read as it comes, and
-// [IsSealed] tells whether it is the endpoint's own.
+// [http.Client] need no other change. It shakes hands on first use, seals the body of each request, which must be
+// JSON or none, and opens the answer: the response has the plain body, as JSON or as a stream that is read as it
+// comes, and [IsSealed] tells whether it is the endpoint's own.
 //
-// It fails closed: whatever the protocol refuses is an [*Error], and so is an error that the server answers with. Reading
-// a stream that breaks off ends with [ErrStreamTruncated]. A session that the server lost is made anew, once for all
-// requests under way, and the request repeated. Requests to any other server are refused, since what they carry is not for
-// it. So are those that follow a redirect: it is not authentic, and who sent it would choose the path that is signed. With
-// a CheckRedirect that returns [http.ErrUseLastResponse] it is the answer.
+// It fails closed: whatever the protocol refuses is an [*Error], and so is an error that the server answers with.
+// Reading a stream that breaks off ends with [ErrStreamTruncated]. A session that the server lost is made anew, once
+// for all requests under way, and the request repeated. Requests to any other server are refused, since what they
+// carry is not for it. So are those that follow a redirect: it is not authentic, and who sent it would choose the
+// path that is signed. With a CheckRedirect that returns [http.ErrUseLastResponse] it is the answer.
 //
 // Any number of goroutines may use it at once. Its zero value is not usable: [NewTransport] makes one.
 type Transport struct {
@@ -24,8 +24,8 @@ type Transport struct {
 
 var _ http.RoundTripper = (*Transport)(nil)
 
-// NewTransport makes a transport over another one, [http.DefaultTransport] if that is nil, to the server at a URL of http
-// or https, with a path if the server is mounted under one.
+// NewTransport makes a transport over another one, [http.DefaultTransport] if that is nil, to the server at a URL of
+// http or https, with a path if the server is mounted under one.
 func NewTransport(base http.RoundTripper, baseURL string, options ...ClientOption) (*Transport, error) {
 	config, err := clientConfigOf(options)
 	if err != nil {
