@@ -11,8 +11,7 @@
 // All of the protocol is in libnen, which this package calls by cgo and finds by pkg-config: by "nen" the shared
 // library, by "nen-static", with the build tag nen_static, the archive. A program that finds a library of another ABI
 // when it starts ends with a message. The Go command does not notice that a library was replaced by another release:
-// build
-// with -a then.
+// then build with -a.
 //
 // # Errors
 //
