@@ -149,6 +149,10 @@ var endpoints = map[route]struct{ method, path string }{
 }
 
 func (c *connection) lifecycle(ctx context.Context, what route) (bool, error) {
+	return answered(func() (bool, error) { return c.lifecycleAttempts(ctx, what) })
+}
+
+func (c *connection) lifecycleAttempts(ctx context.Context, what route) (bool, error) {
 	endpoint := endpoints[what]
 	address, err := c.base.resolve(c.prefix + endpoint.path)
 	if err != nil {
@@ -164,7 +168,8 @@ func (c *connection) lifecycle(ctx context.Context, what route) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		answer, err := c.ask(ctx, endpoint.method, endpoint.path, sealed.header, sealed.body)
+		var sent copies
+		answer, err := c.ask(sent.count(ctx), endpoint.method, endpoint.path, sealed.header, sealed.body)
 		if err != nil && what == routeRotate {
 			return false, keyExchangeError(ctx, err)
 		}
@@ -175,7 +180,7 @@ func (c *connection) lifecycle(ctx context.Context, what route) (bool, error) {
 		clear(answer.body) // That of a rotation holds the HMAC key.
 		switch {
 		case err != nil:
-			return false, err
+			return false, sent.explain(answer.status, err)
 		case outcome == outcomeDone:
 			return done, nil
 		case outcome == outcomeReestablish:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -53,6 +54,23 @@ func TestAnAnswerThatWasLostIsNoReplay(t *testing.T) {
 			equal(t, "runs", runs.Load(), c.runs)
 		})
 	}
+}
+
+func TestTheStatusOfASessionIsAskedForAnew(t *testing.T) {
+	server := must(nen.NewServer(nen.WithLogger(discard())))
+	protected := server.Middleware(echo)
+	var broken atomic.Bool
+	url := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/status") && !broken.Swap(true) {
+			protected.ServeHTTP(httptest.NewRecorder(), r) // It is carried out, and its answer lost.
+			panic(http.ErrAbortHandler)
+		}
+		protected.ServeHTTP(w, r)
+	}), nil)
+	client := connect(t, url)
+	fetch(t, client, "GET", "/", nil)
+	equal(t, "status", must(client.Status(t.Context())), true)
+	equal(t, "broken", broken.Load(), true)
 }
 
 func TestAReplayOfOnesOwnIsOne(t *testing.T) {

@@ -9,10 +9,8 @@ import (
 	"maps"
 	"mime"
 	"net/http"
-	"net/http/httptrace"
 	"strconv"
 	"strings"
-	"sync/atomic"
 )
 
 // What a caller expects as the answer.
@@ -24,9 +22,6 @@ const (
 	expectEither             // the headers of the answer tell
 )
 
-// errAnswerLost is what became of a request that net/http has sent twice.
-var errAnswerLost = errors.New("nen: the connection broke before the answer came, and again when it was asked for anew")
-
 // roundTrip seals a request, sends it, and opens the answer. The request is not changed; its body is closed.
 func (c *connection) roundTrip(request *http.Request, expected expectation) (*http.Response, error) {
 	plaintext, err := plainBody(request)
@@ -36,51 +31,36 @@ func (c *connection) roundTrip(request *http.Request, expected expectation) (*ht
 	if err := c.base.check(request.URL); err != nil {
 		return nil, err
 	}
-	opened, resent, err := c.attempts(request, plaintext, expected)
-	if resent {
-		// net/http found the request idempotent, but its second copy was a replay: it gets a nonce of its own, once.
-		if opened, resent, err = c.attempts(request, plaintext, expected); resent {
-			return nil, errAnswerLost
-		}
-	}
-	return opened, err
+	return answered(func() (*http.Response, error) { return c.attempts(request, plaintext, expected) })
 }
 
-// attempts makes as many attempts as the protocol allows. If resent, net/http has sent the last one more than once,
-// since a connection broke before its answer, and the copy was refused as a replay.
-func (c *connection) attempts(
-	request *http.Request, plaintext []byte, expected expectation,
-) (opened *http.Response, resent bool, err error) {
+// attempts makes as many attempts as the protocol allows.
+func (c *connection) attempts(request *http.Request, plaintext []byte, expected expectation) (*http.Response, error) {
 	ctx := request.Context()
 	target, _, _ := strings.Cut(request.URL.RequestURI(), "?") // What net/http puts in the request line.
 	call, err := c.core.call(cmp.Or(request.Method, http.MethodGet), target)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	defer call.close()
 	for {
 		sealed, err := c.seal(ctx, call, plaintext)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		var unanswered atomic.Int32
-		trace := &httptrace.ClientTrace{
-			WroteRequest:         func(httptrace.WroteRequestInfo) { unanswered.Add(1) },
-			GotFirstResponseByte: func() { unanswered.Add(-1) },
-		}
-		response, err := c.send(withSealed(request.WithContext(httptrace.WithClientTrace(ctx, trace)), sealed))
+		var sent copies
+		response, err := c.send(withSealed(request.WithContext(sent.count(ctx)), sealed))
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		opened, outcome, err := c.open(call, request, response, expected)
 		if err != nil || opened != nil {
-			refused := response.StatusCode/100 != 2 && errors.Is(err, ErrReplayNonceReused)
-			return opened, refused && unanswered.Load() > 0, err
+			return opened, sent.explain(response.StatusCode, err)
 		}
 		switch outcome {
 		case outcomeReestablish:
 			if err := c.reestablish(ctx, sealed.sid); err != nil {
-				return nil, false, err
+				return nil, err
 			}
 		case outcomeRepeat:
 			c.logRepeat(ctx, sealed.sid)
