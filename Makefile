@@ -50,7 +50,8 @@ demo: $(PYNEN) $(NODE) $(DEMO) ## a FastAPI server, a proxy that shows what it s
 
 interop-build: $(PYNEN) $(NODE) $(CPEERS) $(GOPEERS) ## what the peers of tests/interop run on
 
-interop: interop-build ## every server against every client
+interop: interop-build ## every server against every client, sessions in memory and in Redis
+	@scripts/require redis-cli=redis-tools redis-server=redis-server
 	@tests/interop/run
 
 # ── tests ────────────────────────────────────────────────────────────────────────────────────────────────
