@@ -1358,7 +1358,7 @@ NEN_MUST_USE int32_t nen_store_set(const nen_store *store, const nen_session *se
  *
  * Errors: NEN_ERR_NULL; NEN_ERR_VALUE if `id` is no session id; 9001.
  */
-NEN_MUST_USE int32_t nen_store_delete(const nen_store *store, const char *id, size_t id_len);
+NEN_MUST_USE int32_t nen_store_remove(const nen_store *store, const char *id, size_t id_len);
 
 /**
  * Takes a nonce of NEN_NONCE_SIZE bytes if nobody had, in one atomic step, and remembers it until `until_ms`, in

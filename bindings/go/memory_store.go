@@ -88,7 +88,7 @@ func (m *MemoryStore) Set(ctx context.Context, sid string, record []byte, expire
 // Delete removes a session.
 func (m *MemoryStore) Delete(_ context.Context, sid string) error {
 	id, length := text(sid)
-	return use(m.handle, func(store *C.nen_store) C.int32_t { return C.nen_store_delete(store, id, length) })
+	return use(m.handle, func(store *C.nen_store) C.int32_t { return C.nen_store_remove(store, id, length) })
 }
 
 // ClaimNonce takes a nonce.

@@ -132,7 +132,7 @@ pub extern "C" fn nen_store_set(
 /// Errors: NEN_ERR_NULL; NEN_ERR_VALUE if `id` is no session id; 9001.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn nen_store_delete(
+pub unsafe extern "C" fn nen_store_remove(
     store: Option<&nen_store>,
     id: *const c_char,
     id_len: usize,

@@ -270,7 +270,7 @@ static void lost_session(void) {
   OK(nen_client_session(world.client, &session));
   OK(nen_session_id(session, id, sizeof id));
   nen_session_free(session);
-  OK(nen_store_delete(world.store, id, strlen(id)));
+  OK(nen_store_remove(world.store, id, strlen(id)));
 
   request request = new_request(&world, "POST", "/api/secure-data", "1");
   nen_exchange *exchange;

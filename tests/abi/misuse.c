@@ -149,7 +149,7 @@ static void values(void) {
   FAILS(NEN_ERR_VALUE, nen_error_answer(3002 + 65536, &status, &body));
   FAILS(NEN_ERR_VALUE, nen_error_answer(INT32_MIN, &status, &body));
   FAILS(NEN_ERR_VALUE, nen_store_get(store, TEXT("nobody"), NOW, &session));
-  FAILS(NEN_ERR_VALUE, nen_store_delete(store, TEXT("3F2B8C1E-4D5A-4B6C-8D7E-9F0A1B2C3D4E")));
+  FAILS(NEN_ERR_VALUE, nen_store_remove(store, TEXT("3F2B8C1E-4D5A-4B6C-8D7E-9F0A1B2C3D4E")));
   FAILS(NEN_ERR_VALUE, nen_session_from_record(TEXT("\xff"), BYTES("{}"), 1, &session));
   OK(nen_server_new(options, &server));
   for (int32_t route = -1; route <= 6; route++) {

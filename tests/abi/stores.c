@@ -256,12 +256,12 @@ static void do_steps(nen_endpoint_call *call, const world *world, const int32_t 
       OK(nen_store_set(world->store, session, NOW));
       nen_session_free(session);
       if (step == NEN_STEP_REPLACE) {
-        OK(nen_store_delete(world->store, id, strlen(id)));
+        OK(nen_store_remove(world->store, id, strlen(id)));
       }
       OK(nen_endpoint_call_stored(call));
       break;
     case NEN_STEP_REMOVE:
-      OK(nen_store_delete(world->store, id, strlen(id)));
+      OK(nen_store_remove(world->store, id, strlen(id)));
       OK(nen_endpoint_call_stored(call));
       break;
     default:

@@ -25,7 +25,7 @@ static void sessions(const nen_store *store, const char *id) {
   OK(nen_session_expires_ms(session, &expires_ms));
   CHECK(lives(store, id, expires_ms - 1) && !lives(store, id, expires_ms));
 
-  OK(nen_store_delete(store, id, strlen(id)));
+  OK(nen_store_remove(store, id, strlen(id)));
   OK(nen_store_set(store, session, expires_ms));
   CHECK(!lives(store, id, NOW));
   nen_session_free(session);

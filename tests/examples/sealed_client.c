@@ -141,7 +141,7 @@ int main(void) {
   pthread_t threads[THREADS];
   pthread_barrier_init(&http.refused, NULL, THREADS);
   OK(sealed_client_session_id(client, id));
-  OK(nen_store_delete(http.world.store, id, strlen(id)));
+  OK(nen_store_remove(http.world.store, id, strlen(id)));
   http.broken = 1;
   http.handshakes = 0;
   for (int i = 0; i < THREADS; i++) {

@@ -708,7 +708,7 @@ public:
     check(nen_store_set(get(), session.get(), now_ms));
   }
   void remove(std::string_view id) const {
-    check(nen_store_delete(get(), id.data(), id.size()));
+    check(nen_store_remove(get(), id.data(), id.size()));
   }
   [[nodiscard]] claim claim_nonce(std::string_view id, const nonce_bytes &nonce, uint64_t until_ms,
                                   uint64_t now_ms) const {
