@@ -19,11 +19,8 @@ pub const SIGNATURE_HEADER: &str = "X-Nen-Signature";
 /// The base nonce of a sealed stream, on its answer, base64 of 12 bytes.
 pub const STREAM_NONCE_HEADER: &str = "X-Nen-Stream-Nonce";
 
-/// Headers of a sealed request that the application must not see, in lower case: those that speak of the sealed body,
-/// and those that would have the answer be negotiated, cut or revalidated, while it is made whole for this one
-/// request.
-pub const HIDDEN_REQUEST_HEADERS: [&str; 15] = [
-    "accept-encoding",
+/// Headers that speak of a body in the form that it has: of the sealed one on a request, of the plain one on an answer.
+const OF_THE_BODY: [&str; 10] = [
     "content-digest",
     "content-encoding",
     "content-length",
@@ -31,37 +28,38 @@ pub const HIDDEN_REQUEST_HEADERS: [&str; 15] = [
     "content-range",
     "content-type",
     "digest",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "range",
     "repr-digest",
     "trailer",
     "transfer-encoding",
 ];
 
+/// Headers of a sealed request that the application must not see, in lower case: those that speak of the sealed body,
+/// and those that would have the answer be negotiated, cut or revalidated, while it is made whole for this one
+/// request.
+pub const HIDDEN_REQUEST_HEADERS: [&str; 15] =
+    of_the_body_and(["accept-encoding", "if-modified-since", "if-none-match", "if-range", "range"]);
+
 /// Headers of an application's answer that do not travel, in lower case: those that speak of the plain body, those that
 /// let the answer be cached, and those that the sealed answer has of its own.
-pub const HIDDEN_ANSWER_HEADERS: [&str; 18] = [
+pub const HIDDEN_ANSWER_HEADERS: [&str; 18] = of_the_body_and([
     "accept-ranges",
     "age",
     "cache-control",
-    "content-digest",
-    "content-encoding",
-    "content-length",
-    "content-md5",
-    "content-range",
-    "content-type",
-    "digest",
     "etag",
     "expires",
     "last-modified",
-    "repr-digest",
-    "trailer",
-    "transfer-encoding",
     "x-accel-buffering",
     "x-nen-stream-nonce",
-];
+]);
+
+/// Both lists as one of `N`, which does not compile if it is another number.
+const fn of_the_body_and<const M: usize, const N: usize>(others: [&'static str; M]) -> [&'static str; N] {
+    let mut all = [""; N];
+    let (first, rest) = all.split_at_mut(OF_THE_BODY.len());
+    first.copy_from_slice(&OF_THE_BODY);
+    rest.copy_from_slice(&others);
+    all
+}
 
 /// The id of a session, a UUIDv4.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
