@@ -1522,6 +1522,13 @@ void nen_server_options_free(nen_server_options *options);
 NEN_MUST_USE int32_t nen_server_new(const nen_server_options *options, nen_server **out);
 
 /**
+ * Most bytes of a request's sealed body that the server takes: the option, or its default.
+ *
+ * Errors: NEN_ERR_NULL.
+ */
+NEN_MUST_USE int32_t nen_server_max_body(const nen_server *server, size_t *out);
+
+/**
  * Where a request belongs: `out_route` becomes one of NEN_ROUTE_*. `target` is the request target as it travelled,
  * percent-encoded and not the path that a framework decoded; a query is ignored. Behind a mount point or a proxy
  * that rewrites paths it is the external one, which the client signed.

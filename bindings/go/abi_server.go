@@ -22,7 +22,7 @@ static int32_t nen_go_respond(const nen_server *server, const nen_store *store, 
 #cgo noescape nen_server_route
 #cgo noescape nen_exchange_open
 #cgo noescape nen_exchange_seal_as
-#cgo noescape nen_exchange_max_body
+#cgo noescape nen_server_max_body
 #cgo noescape nen_exchange_session
 #cgo noescape nen_exchange_stream
 #cgo noescape nen_answer_form
@@ -88,10 +88,10 @@ func newServerCore(p policy) (serverCore, error) {
 		return serverCore{}, err
 	}
 	defer C.nen_server_options_free(options)
-	var settings []func() C.int32_t
+	var err error // of the first setting that was refused
 	set := func(wanted bool, setting func() C.int32_t) {
-		if wanted {
-			settings = append(settings, setting)
+		if wanted && err == nil {
+			err = call(setting)
 		}
 	}
 	set(p.prefix != "", func() C.int32_t {
@@ -114,16 +114,21 @@ func newServerCore(p policy) (serverCore, error) {
 			return C.nen_server_options_allow_identity(options, key, length)
 		})
 	}
-	for _, setting := range settings {
-		if err := call(setting); err != nil {
-			return serverCore{}, err
-		}
+	if err != nil {
+		return serverCore{}, err
 	}
 	var server *C.nen_server
 	if err := call(func() C.int32_t { return C.nen_server_new(options, &server) }); err != nil {
 		return serverCore{}, err
 	}
 	return serverCore{newHandle(server, func(server *C.nen_server) { C.nen_server_free(server) })}, nil
+}
+
+// maxBody is the most bytes of a request's sealed body.
+func (s serverCore) maxBody() (int64, error) {
+	var limit C.size_t
+	err := use(s.handle, func(server *C.nen_server) C.int32_t { return C.nen_server_max_body(server, &limit) })
+	return int64(min(uint64(limit), 1<<62)), err
 }
 
 // route tells where a request belongs; target is its path below the mount point, percent-encoded.
@@ -187,13 +192,6 @@ func (e exchange) peer() (Peer, error) {
 	}
 	identity, err := sessionIdentity(session)
 	return Peer{SessionID: sid, Identity: identity, Protocol: protocol}, err
-}
-
-// maxBody is the most bytes of a body that open takes.
-func (e exchange) maxBody() (int64, error) {
-	var limit C.size_t
-	err := use(e.handle, func(x *C.nen_exchange) C.int32_t { return C.nen_exchange_max_body(x, &limit) })
-	return int64(min(uint64(limit), 1<<62)), err
 }
 
 // open opens the request's body to JSON; without bytes if the request has none.

@@ -73,11 +73,7 @@ func (s *Server) serveProtected(w http.ResponseWriter, r *http.Request, where ad
 
 // open makes of an admitted request the plain JSON request that the handler sees.
 func (s *Server) open(w http.ResponseWriter, r *http.Request, exchange exchange) (*http.Request, error) {
-	limit, err := s.maxBody(exchange)
-	if err != nil {
-		return nil, err
-	}
-	sealed, err := readBody(w, r, limit)
+	sealed, err := readBody(w, r, s.maxBody)
 	if err != nil {
 		return nil, err
 	}

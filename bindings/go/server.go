@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/http"
-	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +15,7 @@ type Server struct {
 	core     serverCore
 	config   serverConfig
 	ownStore *MemoryStore // nil if one was passed
-	longest  atomic.Int64 // of a sealed body, in bytes; 0 until it was asked for
+	maxBody  int64        // of a sealed body, in bytes
 }
 
 // NewServer makes a server. It fails if an option cannot be.
@@ -35,7 +34,11 @@ func NewServer(options ...ServerOption) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &Server{core: core, config: config}
+	maxBody, err := core.maxBody()
+	if err != nil {
+		return nil, err
+	}
+	server := &Server{core: core, config: config, maxBody: maxBody}
 	if config.store == nil {
 		server.ownStore = NewMemoryStore(MemoryLimits{})
 		server.config.store = server.ownStore
@@ -100,16 +103,6 @@ func (s *Server) Close() error {
 		return s.ownStore.Close()
 	}
 	return nil
-}
-
-// maxBody is the most bytes of a sealed body that libnen takes, the same of every exchange.
-func (s *Server) maxBody(of exchange) (int64, error) {
-	if known := s.longest.Load(); known > 0 {
-		return known, nil
-	}
-	limit, err := of.maxBody()
-	s.longest.Store(limit)
-	return limit, err
 }
 
 func (s *Server) admit(ctx context.Context, r *signedRequest) (exchange, error) {

@@ -215,6 +215,20 @@ pub unsafe extern "C" fn nen_server_new(
     })
 }
 
+/// Most bytes of a request's sealed body that the server takes: the option, or its default.
+///
+/// Errors: NEN_ERR_NULL.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn nen_server_max_body(server: Option<&nen_server>, out: *mut usize) -> i32 {
+    guard(|| {
+        // SAFETY: the conventions of the header.
+        let (server, out) = unsafe { (required(server)?, Out::new(out)?) };
+        out.write(server.0.options().max_body);
+        Ok(())
+    })
+}
+
 /// Where a request belongs: `out_route` becomes one of NEN_ROUTE_*. `target` is the request target as it travelled,
 /// percent-encoded and not the path that a framework decoded; a query is ignored. Behind a mount point or a proxy
 /// that rewrites paths it is the external one, which the client signed.

@@ -436,6 +436,8 @@ static void options(void) {
   OK(nen_server_admit(world.server, world.store, &headers, TEXT("POST"), TEXT("/"), NOW, &exchange));
   OK(nen_exchange_max_body(exchange, &max_body));
   CHECK(max_body == 100 && request.body.len > max_body);
+  OK(nen_server_max_body(world.server, &max_body));
+  CHECK(max_body == 100);
   FAILS(6001, nen_exchange_open(exchange, CONTENT(request.body), &body));
   nen_exchange_free(exchange);
   FAILS(2002, admit(&world, &request, "POST", "/", NOW + 1000, &exchange));

@@ -131,6 +131,7 @@ static void identity() {
   world world;
   world.client = nen::client(nen::client_options().identity(loaded).correct_clock(false).max_chunk(9));
   world.server = nen::server(nen::server_options().allow_identity(public_key).max_body(99));
+  CHECK(world.server.max_body() == 99);
   world.shake_hands();
   const auto id = world.client.session()->id();
   CHECK(text(world.store.find(id, now)->identity()) == public_key.view());

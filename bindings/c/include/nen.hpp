@@ -833,6 +833,9 @@ public:
   explicit server(const server_options &options)
       : owner(detail::output<nen_server *>(nen_server_new, detail::lent(options))) {}
 
+  [[nodiscard]] std::size_t max_body() const {
+    return detail::output<std::size_t>(nen_server_max_body, get());
+  }
   [[nodiscard]] nen::route route(std::string_view method, std::string_view target) const {
     return static_cast<nen::route>(detail::output<int32_t>(nen_server_route, get(), method.data(),
                                                            method.size(), target.data(), target.size()));
