@@ -66,6 +66,13 @@ impl Session {
         self.expires_ms
     }
 
+    /// The same session with another end, in Unix milliseconds.
+    #[must_use]
+    pub const fn with_end(mut self, expires_ms: u64) -> Self {
+        self.expires_ms = expires_ms;
+        self
+    }
+
     /// Whether the session has ended at `now_ms`.
     pub const fn is_expired(&self, now_ms: u64) -> bool {
         now_ms >= self.expires_ms

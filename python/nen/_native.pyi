@@ -1,9 +1,10 @@
 from collections.abc import Iterable
-from typing import Final, Literal, TypeAlias, final
+from typing import Any, Final, Literal, TypeAlias, final
 
 from nen._errors import WireError
 
 __all__ = [
+    "DEFAULT_MAX_CHUNK",
     "ENDPOINT_PREFIX",
     "HIDDEN_ANSWER_HEADERS",
     "HIDDEN_REQUEST_HEADERS",
@@ -18,6 +19,7 @@ __all__ = [
     "NONCE_HEADER",
     "NONCE_SIZE",
     "PROTOCOL",
+    "REMOTE_CLOCK_SLACK_MS",
     "SESSION_HEADER",
     "SHARED_SECRET_SIZE",
     "SIGNATURE_HEADER",
@@ -28,10 +30,12 @@ __all__ = [
     "TAG_SIZE",
     "TIMESTAMP_HEADER",
     "VERSION",
+    "AdmitCall",
     "Answer",
     "Call",
     "Client",
     "ClientHandshake",
+    "EndpointCall",
     "Exchange",
     "Identity",
     "IdentityKey",
@@ -46,6 +50,8 @@ __all__ = [
     "StreamSealer",
     "error_body",
     "error_codes",
+    "nonce_key",
+    "record_key",
 ]
 
 VERSION: Final[str]
@@ -61,6 +67,8 @@ STREAM_HEADERS: Final[list[tuple[str, str]]]
 HIDDEN_REQUEST_HEADERS: Final[list[str]]
 HIDDEN_ANSWER_HEADERS: Final[list[str]]
 ENDPOINT_PREFIX: Final[str]
+REMOTE_CLOCK_SLACK_MS: Final[int]
+DEFAULT_MAX_CHUNK: Final[int]
 MAX_HANDSHAKE_BODY: Final[int]
 KEM_PUBLIC_KEY_SIZE: Final[int]
 KEM_CIPHERTEXT_SIZE: Final[int]
@@ -75,9 +83,12 @@ IDENTITY_SIGNATURE_SIZE: Final[int]
 
 _Headers: TypeAlias = Iterable[tuple[bytes, bytes] | tuple[str, str] | list[bytes]]
 _Route: TypeAlias = Literal["handshake", "rotate", "terminate", "status", "not-found"]
+_Method: TypeAlias = Literal["get", "set", "delete", "claim_nonce"]
 
 def error_codes() -> list[tuple[str, str, str, int, str, str]]: ...
 def error_body(code: str, /) -> bytes: ...
+def record_key(sid: str) -> str: ...
+def nonce_key(sid: str, nonce: bytes) -> str: ...
 
 @final
 class Identity:
@@ -149,6 +160,16 @@ class Server:
         *,
         now_ms: int | None = None,
     ) -> Answer: ...
+    def begin_respond(
+        self,
+        endpoint: str,
+        method: str,
+        target: bytes | str,
+        headers: _Headers,
+        body: bytes,
+        *,
+        now_ms: int | None = None,
+    ) -> EndpointCall: ...
     @staticmethod
     def handshake_too_long() -> WireError: ...
     def admit(
@@ -160,6 +181,21 @@ class Server:
         *,
         now_ms: int | None = None,
     ) -> Exchange: ...
+    def begin_admit(
+        self, method: str, target: bytes | str, headers: _Headers, *, now_ms: int | None = None
+    ) -> AdmitCall: ...
+
+@final
+class AdmitCall:
+    def step(self) -> tuple[_Method, tuple[Any, ...]] | None: ...
+    def resume(self, reply: object) -> None: ...
+    def result(self) -> Exchange: ...
+
+@final
+class EndpointCall:
+    def step(self) -> tuple[_Method, tuple[Any, ...]] | None: ...
+    def resume(self, reply: object) -> None: ...
+    def result(self) -> Answer: ...
 
 @final
 class MemorySessionStore:
@@ -170,6 +206,10 @@ class MemorySessionStore:
         max_nonces: int | None = None,
         max_nonces_per_session: int | None = None,
     ) -> MemorySessionStore: ...
+    def get(self, sid: str) -> bytes | None: ...
+    def set(self, sid: str, record: bytes, expires_ms: int) -> None: ...
+    def delete(self, sid: str) -> None: ...
+    def claim_nonce(self, sid: str, nonce: bytes, until_ms: int) -> bool: ...
     @property
     def sessions(self) -> int: ...
     @property

@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 from nen import _events
 from nen._errors import InternalError, NenError
+from nen._guard import Guard, Options, Peer
 from nen._native import (
     HIDDEN_ANSWER_HEADERS,
     HIDDEN_REQUEST_HEADERS,
     JSON_CONTENT_TYPE,
     MAX_HANDSHAKE_BODY,
-    PROTOCOL,
     STREAM_HEADERS,
     STREAM_NONCE_HEADER,
     Exchange,
-    IdentityKey,
-    MemorySessionStore,
     Server,
     StreamSealer,
 )
-from nen._paths import Address, PathRule, address, path_rule
+from nen._paths import Address, address
+from nen._storage import AsyncStorage
 from nen._types import ASGIApp, Headers, Message, Receive, Scope, Send
 
-__all__ = ["NenMiddleware", "Peer"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["NenMiddleware", "Options", "Peer"]
 
 _JSON = JSON_CONTENT_TYPE.encode()
 _STREAM_HEADERS: Headers = [(name.lower().encode(), value.encode()) for name, value in STREAM_HEADERS]
 
 _NOT_FOR_THE_APPLICATION = frozenset(name.encode() for name in HIDDEN_REQUEST_HEADERS)
 _NOT_ON_THE_WIRE = frozenset(name.encode() for name in HIDDEN_ANSWER_HEADERS)
-
-
-class Peer(NamedTuple):
-    """Who sent a protected request: ``request.scope["nen"]``."""
-
-    session_id: str
-    """The id of the session, a UUIDv4."""
-    identity: IdentityKey | None
-    """The ML-DSA-65 key that signed the handshake, if one did. Only a request with a body shows who is there now."""
-    protocol: str
-    """The protocol and its version."""
 
 
 class NenMiddleware:
@@ -59,76 +49,38 @@ class NenMiddleware:
     of a stream, the client sees the stream as truncated. A WebSocket on a protected path is refused, since nen cannot
     protect it. Requests to other paths are not touched.
 
-    :param protect: which paths are protected: patterns such as ``["/api/*"]``, where ``*`` stands for anything, or a
-        function of the path. It sees the path that the application routes by: decoded, below the mount point. Default:
-        every path outside ``prefix``.
-    :param store: where sessions and used nonces are kept. Default: in this process's memory, which serves one process.
-    :param prefix: the path of the session endpoints, below the mount point. Default ``/api/nen``.
-    :param external_prefix: a path, percent-encoded, that a proxy in front takes away and ``root_path`` does not tell
-        of. Clients sign the path that they see.
-    :param session_ttl_ms: how long a session lives, in milliseconds. Default one hour.
-    :param window_ms: how far a request's timestamp may be from the clock, either way. Default 30,000 ms.
-    :param max_body: most bytes of a request's sealed body; reading stops there (ISO-6001). Default 8 MiB.
-    :param strict: whether requests without a signature are refused. Default True.
-    :param require_signed_lifecycle: whether rotate, terminate and status must be signed. Default False.
-    :param identities: ``"optional"`` (default), ``"required"``, or the keys that may connect.
-    :raises ValueError: if an option cannot be.
+    Options are keywords: those of :class:`Options`.
+
+    :raises ValueError: if an option cannot be; ``TypeError`` if there is none of its name.
     """
 
-    def __init__(  # noqa: PLR0913 - each is an option of its own
-        self,
-        app: ASGIApp,
-        *,
-        protect: Iterable[str] | PathRule | None = None,
-        store: MemorySessionStore | None = None,
-        prefix: str | None = None,
-        external_prefix: str = "",
-        session_ttl_ms: int | None = None,
-        window_ms: int | None = None,
-        max_body: int | None = None,
-        strict: bool | None = None,
-        require_signed_lifecycle: bool | None = None,
-        identities: Literal["optional", "required"] | Iterable[IdentityKey] | None = None,
-    ) -> None:
-        if external_prefix and not (external_prefix.startswith("/") and external_prefix.isascii()):
-            msg = "external_prefix must be a path that starts with a slash, percent-encoded"
-            raise ValueError(msg)
+    def __init__(self, app: ASGIApp, **options: Unpack[Options]) -> None:
         own_root: object = getattr(app, "root_path", None)
-        if protect is not None and own_root:
+        if options.get("protect") is not None and own_root:
             msg = "only the application's own middleware sees its root_path: use app.add_middleware(NenMiddleware, ...)"
             raise ValueError(msg)
         self.app = app
-        self._protects = path_rule(protect)
-        self._store = MemorySessionStore() if store is None else store
-        self._external_prefix = external_prefix.rstrip("/").encode()
-        self._server = Server(
-            prefix=prefix,
-            session_ttl_ms=session_ttl_ms,
-            window_ms=window_ms,
-            max_body=max_body,
-            strict=strict,
-            require_signed_lifecycle=require_signed_lifecycle,
-            identities=identities,
-        )
+        self._guard = Guard(options)
+        self._storage = AsyncStorage(self._guard.server, self._guard.store, self._guard.store_timeout_ms)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        where = address(scope, self._external_prefix)
+        where = address(scope, self._guard.external_prefix)
         if scope["type"] == "websocket":
-            if any(map(self._protects, where.readings)):
+            if any(map(self._guard.protects, where.readings)):
                 _events.websocket_refused(where.path)
                 await receive()
                 await send({"type": "websocket.close", "code": 1008})
             else:
                 await self.app(scope, receive, send)
             return
-        endpoint = self._server.route(scope["method"], where.target)
+        endpoint = self._guard.server.route(scope["method"], where.target)
         if endpoint is not None:
             await self._session_endpoint(endpoint, where, scope, receive, send)
-        elif any(map(self._protects, where.readings)):
+        elif any(map(self._guard.protects, where.readings)):
             await self._protected(where, scope, receive, send)
         else:
             await self.app(scope, receive, send)
@@ -144,7 +96,7 @@ class NenMiddleware:
             body = b""
             if endpoint in ("handshake", "rotate"):
                 body = await _read_body(scope, receive, MAX_HANDSHAKE_BODY)
-            answer = self._server.respond(self._store, endpoint, method, where.signed, scope["headers"], body)
+            answer = await self._storage.respond(endpoint, method, where.signed, scope["headers"], body)
         except NenError as error:
             await _refuse(send, method, where, error)
         except _BodyTooLongError:
@@ -159,7 +111,7 @@ class NenMiddleware:
     async def _protected(self, where: Address, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
         try:
-            exchange = self._server.admit(self._store, method, where.signed, scope["headers"])
+            exchange = await self._storage.admit(method, where.signed, scope["headers"])
         except NenError as error:
             await _refuse(send, method, where, error)
             return
@@ -174,7 +126,7 @@ class NenMiddleware:
         except _ClientGoneError:
             return
 
-        answer = _Answer(exchange, method, where, send)
+        answer = _Answer(exchange, self._guard.max_chunk, method, where, send)
         try:
             await self.app(_opened(scope, exchange, plaintext), _replay(plaintext, receive), answer.send)
         except Exception:
@@ -186,8 +138,9 @@ class NenMiddleware:
 class _Answer:
     """The answer to one protected request, as the application makes it."""
 
-    def __init__(self, exchange: Exchange, method: str, where: Address, send: Send) -> None:
+    def __init__(self, exchange: Exchange, max_chunk: int, method: str, where: Address, send: Send) -> None:
         self._exchange = exchange
+        self._max_chunk = max_chunk
         self._method = method
         self._where = where
         self._send = send
@@ -256,14 +209,16 @@ class _Answer:
 
     async def _stream(self, message: Message) -> None:
         chunk, more = _body_of(message)
-        frames = self._sealer.seal(chunk) if chunk else b""
+        if self._method == "HEAD":
+            chunk = b""
+        for start in range(0, len(chunk), self._max_chunk):
+            await self._send_frames(self._sealer.seal(chunk[start : start + self._max_chunk]), more=True)
         if not more:
             self._handle = self._finished
-            frames += self._sealer.finish()
-        if self._method == "HEAD":
-            frames = b""
-        if frames or not more:
-            await self._send({"type": "http.response.body", "body": frames, "more_body": more})
+            await self._send_frames(b"" if self._method == "HEAD" else self._sealer.finish(), more=False)
+
+    async def _send_frames(self, frames: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": frames, "more_body": more})
 
     async def _finished(self, message: Message) -> None:
         msg = f"unexpected {message['type']} after the answer was complete"
@@ -317,11 +272,9 @@ def _opened(scope: Scope, exchange: Exchange, plaintext: bytes | None) -> Scope:
     extensions = {
         name: value for name, value in (scope.get("extensions") or {}).items() if not name.startswith("http.response.")
     }
-    session = exchange.session
-    peer = Peer(session.id, session.identity, PROTOCOL)
     # The signature covers the method in upper case, whatever case it travels in.
     method = scope["method"].upper()
-    return {**scope, "method": method, "headers": headers, "extensions": extensions, "nen": peer}
+    return {**scope, "method": method, "headers": headers, "extensions": extensions, "nen": Peer.of(exchange)}
 
 
 def _replay(plaintext: bytes | None, receive: Receive) -> Receive:

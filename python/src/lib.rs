@@ -9,6 +9,7 @@ mod error;
 mod identity;
 mod server;
 mod session;
+mod steps;
 mod stream;
 
 use pyo3::pymodule;
@@ -27,7 +28,9 @@ mod _native {
     #[pymodule_export]
     use crate::server::{Answer, Exchange, MemorySessionStore, Server};
     #[pymodule_export]
-    use crate::session::Session;
+    use crate::session::{Session, nonce_key, record_key};
+    #[pymodule_export]
+    use crate::steps::{AdmitCall, EndpointCall};
     #[pymodule_export]
     use crate::stream::{StreamOpener, StreamSealer};
 
@@ -59,6 +62,10 @@ mod _native {
     #[pymodule_export]
     const ENDPOINT_PREFIX: &str = nen::ENDPOINT_PREFIX;
 
+    #[pymodule_export]
+    const REMOTE_CLOCK_SLACK_MS: u64 = nen::REMOTE_CLOCK_SLACK_MS;
+    #[pymodule_export]
+    const DEFAULT_MAX_CHUNK: usize = nen::DEFAULT_MAX_CHUNK;
     #[pymodule_export]
     const MAX_HANDSHAKE_BODY: usize = nen::MAX_HANDSHAKE_BODY;
     #[pymodule_export]

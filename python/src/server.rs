@@ -1,8 +1,11 @@
 //! The server's side: its options, the in-memory store, the session endpoints, and the exchange of one request.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use nen::{Endpoint, Form, IdentityPolicy, MemoryLimits, Route, ServerOptions};
+use nen::{
+    Claim, Code, Endpoint, Error, Form, IdentityPolicy, MemoryLimits, NonceClaim, RequestHead, Route,
+    ServerOptions, Store,
+};
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
@@ -12,7 +15,8 @@ use pyo3::{
 use crate::arguments::{Count, Headers, Octets, now};
 use crate::error::{HEAVY, raise, run};
 use crate::identity::IdentityKey;
-use crate::session::Session;
+use crate::session::{Session, nonce_argument, session_id};
+use crate::steps::{AdmitCall, EndpointCall};
 use crate::stream::StreamSealer;
 
 /// A server's policy, and what it does with requests. It does no I/O and holds no session: those are in a store.
@@ -27,7 +31,7 @@ use crate::stream::StreamSealer;
 /// - ``require_signed_lifecycle``: whether rotate, terminate and status must be signed. Default False.
 /// - ``identities``: ``"optional"`` (default), ``"required"``, or the :class:`IdentityKey` objects that may connect.
 #[pyclass(frozen, module = "nen")]
-pub(crate) struct Server(nen::Server);
+pub(crate) struct Server(pub(crate) nen::Server);
 
 #[pymethods]
 impl Server {
@@ -84,7 +88,7 @@ impl Server {
         &self,
         py: Python<'_>,
         store: &MemorySessionStore,
-        endpoint: &str,
+        endpoint: NamedEndpoint,
         method: &str,
         target: Octets<'_>,
         headers: Headers<'_>,
@@ -92,23 +96,34 @@ impl Server {
         now_ms: Option<u64>,
     ) -> PyResult<Answer> {
         let (target, now_ms) = (target.text(), now(now_ms));
-        let endpoint = match endpoint {
-            "handshake" => Endpoint::Handshake,
-            "rotate" => Endpoint::Rotate,
-            "terminate" => Endpoint::Terminate,
-            "status" => Endpoint::Status,
-            _ => return Err(PyValueError::new_err("no such session endpoint")),
-        };
         let answer = headers.pick(|headers| {
-            run(py, HEAVY, || self.0.respond(&store.0, endpoint, headers, method, target, body, now_ms))
+            run(py, HEAVY, || self.0.respond(&store.0, endpoint.0, headers, method, target, body, now_ms))
         })?;
         Ok(Answer::new(py, &answer))
+    }
+
+    /// As :meth:`respond`, in steps: for any other store.
+    #[pyo3(signature = (endpoint, method, target, headers, body, *, now_ms=None))]
+    #[allow(clippy::too_many_arguments)] // each is a part of one HTTP request
+    fn begin_respond(
+        this: &Bound<'_, Self>,
+        endpoint: NamedEndpoint,
+        method: &str,
+        target: Octets<'_>,
+        headers: Headers<'_>,
+        body: &[u8],
+        now_ms: Option<u64>,
+    ) -> PyResult<EndpointCall> {
+        let (server, now_ms) = (&this.get().0, now(now_ms));
+        let head = headers.pick(|headers| Ok(RequestHead::new(headers, method, target.text())))?;
+        let begin = || nen::EndpointCall::new(server, endpoint.0, head, body, now_ms);
+        run(this.py(), HEAVY, begin).map(|call| EndpointCall::new(this.clone().unbind(), call))
     }
 
     /// The ISO-6001 error for a handshake over ``MAX_HANDSHAKE_BODY``; stop reading beyond it and raise this.
     #[staticmethod]
     fn handshake_too_long(py: Python<'_>) -> Py<PyAny> {
-        raise(py, nen::Error::handshake_too_long()).into_value(py).into_any()
+        raise(py, Error::handshake_too_long()).into_value(py).into_any()
     }
 
     /// Check a request to a protected path by its headers, before its body is read, and let it in or raise.
@@ -130,6 +145,37 @@ impl Server {
         headers
             .pick(|headers| run(py, 0, || self.0.admit(&store.0, headers, method, target, now_ms)))
             .map(Exchange)
+    }
+
+    /// As :meth:`admit`, in steps: for any other store. Raises ISO-2003, ISO-2002; the others come from the call.
+    #[pyo3(signature = (method, target, headers, *, now_ms=None))]
+    fn begin_admit(
+        this: &Bound<'_, Self>,
+        method: &str,
+        target: Octets<'_>,
+        headers: Headers<'_>,
+        now_ms: Option<u64>,
+    ) -> PyResult<AdmitCall> {
+        let head = headers.pick(|headers| Ok(RequestHead::new(headers, method, target.text())))?;
+        AdmitCall::new(this.clone().unbind(), head, now_ms).map_err(|error| raise(this.py(), error))
+    }
+}
+
+/// A session endpoint by its name.
+#[derive(Clone, Copy)]
+struct NamedEndpoint(Endpoint);
+
+impl<'py> FromPyObject<'_, 'py> for NamedEndpoint {
+    type Error = PyErr;
+
+    fn extract(name: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match name.extract()? {
+            "handshake" => Ok(Self(Endpoint::Handshake)),
+            "rotate" => Ok(Self(Endpoint::Rotate)),
+            "terminate" => Ok(Self(Endpoint::Terminate)),
+            "status" => Ok(Self(Endpoint::Status)),
+            _ => Err(PyValueError::new_err("no such session endpoint")),
+        }
     }
 }
 
@@ -182,6 +228,44 @@ impl MemorySessionStore {
         }))
     }
 
+    /// As :meth:`SessionStore.get`.
+    fn get<'py>(&self, py: Python<'py>, sid: &str) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let id = session_id(sid)?;
+        let session = run(py, 0, || self.0.get(id, now(None)))?;
+        Ok(session.map(|session| PyBytes::new(py, session.to_record().as_bytes())))
+    }
+
+    /// As :meth:`SessionStore.set`. Raises ISO-9001 if the store is full, or the record is none.
+    fn set(&self, py: Python<'_>, sid: &str, record: &[u8], expires_ms: u64) -> PyResult<()> {
+        let id = session_id(sid)?;
+        run(py, 0, || {
+            let session = nen::Session::from_record(id, record, 0)?.with_end(expires_ms);
+            self.0.set(Arc::new(session), now(None))
+        })
+    }
+
+    /// As :meth:`SessionStore.delete`.
+    fn delete(&self, py: Python<'_>, sid: &str) -> PyResult<()> {
+        let id = session_id(sid)?;
+        run(py, 0, || self.0.delete(id))
+    }
+
+    /// As :meth:`SessionStore.claim_nonce`. Raises ISO-5002 if no more nonces can be remembered.
+    fn claim_nonce(
+        &self,
+        py: Python<'_>,
+        sid: &str,
+        #[pyo3(from_py_with = nonce_argument)] nonce: nen::Nonce,
+        until_ms: u64,
+    ) -> PyResult<bool> {
+        let claim = NonceClaim { session: session_id(sid)?, nonce, until_ms };
+        match run(py, 0, || self.0.claim_nonce(&claim, now(None)))? {
+            Claim::Fresh => Ok(true),
+            Claim::Replay => Ok(false),
+            Claim::Full => Err(raise(py, Error::new(Code::ReplayCacheFull, "the store is full of nonces"))),
+        }
+    }
+
     /// How many sessions are kept, among them those that have ended and were not swept yet.
     #[getter]
     fn sessions(&self) -> usize {
@@ -207,7 +291,7 @@ impl MemorySessionStore {
 
 /// A request that was let in: its body, and its sealed answer. Made by :meth:`Server.admit`.
 #[pyclass(frozen, module = "nen")]
-pub(crate) struct Exchange(nen::Exchange);
+pub(crate) struct Exchange(pub(crate) nen::Exchange);
 
 #[pymethods]
 impl Exchange {
@@ -289,7 +373,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn new(py: Python<'_>, answer: &nen::Answer) -> Self {
+    pub(crate) fn new(py: Python<'_>, answer: &nen::Answer) -> Self {
         Self { status: answer.status, body: PyBytes::new(py, &answer.body).unbind() }
     }
 }

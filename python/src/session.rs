@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nen::{Code, DEFAULT_SESSION_TTL_MS, Error, SessionId};
+use nen::{Code, DEFAULT_SESSION_TTL_MS, Error, NonceClaim, SessionId};
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyBytes};
 
 use crate::arguments::{Count, Octets, nonce};
@@ -23,8 +23,7 @@ impl Session {
     #[staticmethod]
     #[pyo3(signature = (sid, record, *, ttl_ms=None))]
     fn from_record(py: Python<'_>, sid: &str, record: &[u8], ttl_ms: Option<Count<u64>>) -> PyResult<Self> {
-        let bad_id = || PyValueError::new_err("sid must be a UUIDv4 in its canonical form");
-        let id = SessionId::parse(sid.as_bytes()).ok_or_else(bad_id)?;
+        let id = session_id(sid)?;
         let ttl_ms = ttl_ms.map_or(DEFAULT_SESSION_TTL_MS, |Count(ttl_ms)| ttl_ms);
         let session = run(py, record.len(), || nen::Session::from_record(id, record, ttl_ms))?;
         Ok(Self(Arc::new(session)))
@@ -117,6 +116,29 @@ impl Session {
     }
 }
 
-fn nonce_argument(value: &Bound<'_, PyAny>) -> PyResult<nen::Nonce> {
+/// The key under which stores that several servers share keep a session's record, in whichever language. ``sid`` is the
+/// session's id; ``ValueError`` if it is none.
+#[pyfunction]
+pub(crate) fn record_key(sid: &str) -> PyResult<String> {
+    Ok(session_id(sid)?.record_key())
+}
+
+/// The key under which such stores remember a used nonce of 12 bytes, in whichever language. Set it only if it is not
+/// there, and keep it ``REMOTE_CLOCK_SLACK_MS`` longer than told.
+#[pyfunction]
+pub(crate) fn nonce_key(
+    sid: &str,
+    #[pyo3(from_py_with = nonce_argument)] nonce: nen::Nonce,
+) -> PyResult<String> {
+    Ok(NonceClaim { session: session_id(sid)?, nonce, until_ms: 0 }.key())
+}
+
+/// A session id. Raises `ValueError` if it is none.
+pub(crate) fn session_id(sid: &str) -> PyResult<SessionId> {
+    let bad_id = || PyValueError::new_err("sid must be a UUIDv4 in its canonical form");
+    SessionId::parse(sid.as_bytes()).ok_or_else(bad_id)
+}
+
+pub(crate) fn nonce_argument(value: &Bound<'_, PyAny>) -> PyResult<nen::Nonce> {
     nonce(value.extract()?)
 }

@@ -1,0 +1,99 @@
+"""What the middlewares of ASGI and WSGI share: their options, and what follows from them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+
+from nen._native import DEFAULT_MAX_CHUNK, PROTOCOL, Exchange, IdentityKey, MemorySessionStore, Server
+from nen._paths import PathRule, path_rule
+from nen.stores import SessionStore
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Peer(NamedTuple):
+    """Who sent a protected request."""
+
+    session_id: str
+    """The id of the session, a UUIDv4."""
+    identity: IdentityKey | None
+    """The ML-DSA-65 key that signed the handshake, if one did. Only a request with a body shows who is there now."""
+    protocol: str
+    """The protocol and its version."""
+
+    @classmethod
+    def of(cls, exchange: Exchange) -> Self:
+        """Tell who sent an admitted request."""
+        session = exchange.session
+        return cls(session.id, session.identity, PROTOCOL)
+
+
+class Options(TypedDict, total=False):
+    """The options of a middleware. Each is checked when the middleware is made."""
+
+    protect: Iterable[str] | PathRule | None
+    """Which paths are protected: patterns such as ``["/api/*"]``, where ``*`` stands for anything, or a function of the
+    path. It sees the path that the application routes by: decoded, below the mount point. Default: every path outside
+    ``prefix``."""
+    store: SessionStore | None
+    """Where sessions and used nonces are kept. Default: in this process's memory, which serves one process."""
+    store_timeout_ms: int
+    """How long one question to the store may take, in milliseconds; then the request is answered with ISO-9001. Default
+    2,000. It does not concern a :class:`nen.MemorySessionStore`."""
+    prefix: str | None
+    """The path of the session endpoints, below the mount point. Default ``/api/nen``."""
+    external_prefix: str
+    """A path, percent-encoded, that a proxy in front takes away and the server does not tell of. Clients sign the path
+    that they see. Default: none."""
+    session_ttl_ms: int | None
+    """How long a session lives, in milliseconds. Default one hour."""
+    window_ms: int | None
+    """How far a request's timestamp may be from the clock, either way, in milliseconds. Default 30,000."""
+    max_body: int | None
+    """Most bytes of a request's sealed body; reading stops there (ISO-6001). Default 8 MiB."""
+    max_chunk: int
+    """Most bytes of one chunk of a stream; a longer one is sent as several. Default 1 MiB."""
+    strict: bool | None
+    """Whether requests without a signature are refused. Default True."""
+    require_signed_lifecycle: bool | None
+    """Whether rotate, terminate and status must be signed. Default False."""
+    identities: Literal["optional", "required"] | Iterable[IdentityKey] | None
+    """``"optional"`` (default), ``"required"``, or the keys that may connect."""
+
+
+_OF_THE_SERVER = (
+    "prefix",
+    "session_ttl_ms",
+    "window_ms",
+    "max_body",
+    "strict",
+    "require_signed_lifecycle",
+    "identities",
+)
+
+
+class Guard:
+    """The options of a middleware, checked."""
+
+    def __init__(self, options: Options) -> None:
+        unknown = options.keys() - Options.__annotations__.keys()
+        if unknown:
+            msg = f"NenMiddleware has no option {', '.join(sorted(unknown))}"
+            raise TypeError(msg)
+        of_the_server: dict[str, Any] = {name: options.get(name) for name in _OF_THE_SERVER}
+        self.server = Server(**of_the_server)
+        store = options.get("store")
+        self.store: SessionStore = MemorySessionStore() if store is None else store
+        self.store_timeout_ms = options.get("store_timeout_ms", 2_000)
+        self.protects = path_rule(options.get("protect"))
+        external_prefix = options.get("external_prefix", "")
+        if external_prefix and not (external_prefix.startswith("/") and external_prefix.isascii()):
+            msg = "external_prefix must be a path that starts with a slash, percent-encoded"
+            raise ValueError(msg)
+        self.external_prefix = external_prefix.rstrip("/").encode()
+        self.max_chunk = options.get("max_chunk", 1024 * 1024)
+        if not 1 <= self.max_chunk <= DEFAULT_MAX_CHUNK:
+            msg = f"max_chunk must be from 1 to {DEFAULT_MAX_CHUNK} bytes, which is what clients take"
+            raise ValueError(msg)
