@@ -268,7 +268,8 @@ mod tests {
         let key = base64::encode(&[9; 32]);
         let record =
             format!(r#"{{"sharedSecret":"{key}","hmacKey":"{key}","createdAt":1000,"future":true}}"#);
-        assert_eq!(Session::from_record(id, record.as_bytes(), 500).unwrap().expires_ms(), 1500);
+        let session = Session::from_record(id, record.as_bytes(), 500).unwrap();
+        assert_eq!((session.expires_ms(), session.with_end(7).expires_ms()), (1500, 7));
         for broken in [
             record.replace("1000", "\"1000\""),
             record.replace("1000", "-1"),
