@@ -7,16 +7,24 @@ mod arguments;
 mod client;
 mod error;
 mod identity;
+mod interpreter;
 mod server;
 mod session;
 mod steps;
 mod stream;
 
-use pyo3::pymodule;
+use pyo3::prelude::*;
 
 /// The protocol of nen, in Rust. Import these names from `nen`.
 #[pymodule(gil_used = false)]
 mod _native {
+    use super::{Bound, PyModule, PyResult, interpreter};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        interpreter::claim(module.py())
+    }
+
     #[pymodule_export]
     use crate::client::{
         Call, Client, ClientHandshake, LifecycleCall, LifecycleOutcome, Outcome, SealedRequest,

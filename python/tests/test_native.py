@@ -6,9 +6,6 @@ import copy
 import json
 import pickle
 import secrets
-import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -293,50 +290,3 @@ def test_classes_are_frozen(session: nen.Session) -> None:
         session.id = "x"  # type: ignore[misc]
     with pytest.raises(AttributeError):
         session.note = "x"  # type: ignore[attr-defined]
-
-
-def test_other_threads_run_while_a_large_payload_is_sealed(session: nen.Session) -> None:
-    nonce = secrets.token_bytes(12)
-    ticks, stop = [0], threading.Event()
-
-    def tick() -> None:
-        while not stop.is_set():
-            ticks[0] += 1
-
-    def measure(work: Callable[[], object]) -> tuple[float, int]:
-        begun, before = time.perf_counter(), ticks[0]
-        work()
-        return time.perf_counter() - begun, ticks[0] - before
-
-    ticker = threading.Thread(target=tick)
-    ticker.start()
-    try:
-        # Long against the 5 ms for which a thread keeps an interpreter that another waits for.
-        per_mib, _ = measure(lambda: session.seal(nonce, b"x" * (1 << 20)))
-        payload = b"x" * min(int(0.25 / per_mib * (1 << 20)) + 1, 1 << 28)
-        idle, alone = measure(lambda: time.sleep(0.25))
-        busy, beside = measure(lambda: session.seal(nonce, payload))
-    finally:
-        stop.set()
-        ticker.join()
-    assert beside / busy > 0.1 * alone / idle
-
-
-def test_one_store_serves_many_threads() -> None:
-    world = World()
-    headers = nen.Call("POST", "/a").seal(world.client, now_ms=NOW).headers
-    outcomes: list[str] = []
-
-    def admit() -> None:
-        try:
-            world.admit(headers)
-            outcomes.append("fresh")
-        except nen.ReplayError as error:
-            outcomes.append(error.code)
-
-    threads = [threading.Thread(target=admit) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["ISO-5001"] * 15 + ["fresh"]
