@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import nen
-import nen.asgi
 from nen import _native
+
+MODULES = [module.name for module in pkgutil.iter_modules(nen.__path__, "nen.")]
+PUBLIC = ["nen", *(name for name in MODULES if "._" not in name)]
 
 
 def order(name: str) -> tuple[bool, bool, str]:
@@ -19,7 +23,7 @@ def order(name: str) -> tuple[bool, bool, str]:
 
 
 def test_exported_names_are_sorted_and_complete() -> None:
-    for module in (nen, nen.asgi):
+    for module in map(importlib.import_module, PUBLIC):
         assert module.__all__ == sorted(module.__all__, key=order)
         assert all(hasattr(module, name) for name in module.__all__)
     public = {name for name, thing in vars(nen).items() if name[0] != "_" and not isinstance(thing, ModuleType)}
@@ -48,8 +52,13 @@ def test_the_package_is_typed() -> None:
 
 
 def test_nothing_but_the_standard_library_is_imported() -> None:
-    script = "import sys, nen, nen.asgi; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    modules = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert not {"starlette", "fastapi", "httpx", "pydantic", "typing_extensions"} & set(modules)
+    script = f"""
+import sys
+before = set(sys.modules)
+import {", ".join(["nen", *MODULES])}
+imported = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+print(*sorted(imported - sys.stdlib_module_names))
+"""
+    command = [sys.executable, "-I", "-c", script]
+    imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603
+    assert imported == ["nen"]
