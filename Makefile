@@ -20,6 +20,7 @@ LIBNEN  := $(TARGET)/debug/.libnen
 DIST    := $(TARGET)/release/.libnen
 TREE    := target/prefix/.installed
 PYNEN   := .venv/.nen
+WHEEL   := target/wheels/.built
 NODE    := node/node_modules/.nen
 CPEERS  := target/interop/c/.built
 GOPEERS := target/interop/go/.built
@@ -29,8 +30,8 @@ RELEASE  = RUSTFLAGS="$$RUSTFLAGS $$(scripts/remap-paths)"
 DONE     = @mkdir -p $(@D) && touch $@
 
 .DEFAULT_GOAL := help
-.PHONY: help build libnen install uninstall demo interop interop-build clean
-.PHONY: test lint test-core test-abi test-install test-examples test-python test-node test-go test-docs test-demo
+.PHONY: help build libnen install uninstall wheel demo interop interop-build clean
+.PHONY: test lint test-core test-abi test-install test-examples test-python test-package test-node test-go test-docs test-demo
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -45,6 +46,8 @@ install: $(DIST) ## libnen for C and C++, to PREFIX (/usr/local), LIBDIR, INCLUD
 uninstall: ## what install put there
 	@bindings/c/package/install uninstall
 
+wheel: $(WHEEL) ## the Python package, to target/wheels: an sdist and the wheel that it builds
+
 demo: $(PYNEN) $(NODE) $(DEMO) ## a FastAPI server, a proxy that shows what it sees, a Node client
 	@node examples/demo/demo.mjs
 
@@ -56,7 +59,7 @@ interop: interop-build ## every server against every client, sessions in memory 
 
 # ── tests ────────────────────────────────────────────────────────────────────────────────────────────────
 
-test: lint test-core test-abi test-install test-examples test-python test-node test-go test-docs interop test-demo ## everything
+test: lint test-core test-abi test-install test-examples test-python test-package test-node test-go test-docs interop test-demo ## everything
 	@echo 'make test: everything passed'
 
 lint: $(VENV) $(NPM) $(TREE) ## formatters and linters of every language; generated files
@@ -90,6 +93,10 @@ test-examples: $(CPEERS) ## the server and the client in C: sanitizers, sessions
 test-python: $(PYNEN) ## the Python package, over real sockets
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet
 	cd python && MYPYPATH=../tests/interop $(BIN)/mypy --explicit-package-bases ../tests/interop ../tests/interop/run
+
+test-package: $(WHEEL) ## the Python package as it is installed: in empty environments, by every Python at hand
+	@scripts/require readelf=binutils unzip=unzip
+	tests/package/run
 
 test-node: $(NODE) ## the Node package, over real sockets
 	cd node && npm test --silent
@@ -152,7 +159,17 @@ $(GOPEERS): $(TREE) $(GO_CODE)
 	$(DONE)
 
 $(PYNEN): $(VENV) $(PYTHON_CODE)
-	export $(RELEASE) && cd python && VIRTUAL_ENV=$(CURDIR)/.venv PATH=$(BIN):$$PATH maturin develop --quiet --release
+	export $(RELEASE) && cd python && VIRTUAL_ENV=$(CURDIR)/.venv PATH=$(BIN):$$PATH maturin develop --quiet --release --locked
+	$(DONE)
+
+# Of the wheel only what the sdist brings is in it. Its sources are touched, as cargo goes by their times.
+$(WHEEL): $(VENV) $(PYTHON_CODE) LICENSE-MIT LICENSE-APACHE README.md python/README.md $(shell find python/nen -name '*.py*')
+	rm -rf target/wheels target/sdist && mkdir -p target/sdist
+	cd python && $(BIN)/maturin sdist --out ../target/wheels 2>../target/sdist.log || { cat ../target/sdist.log; exit 1; }
+	tar -xzmf target/wheels/nen-*.tar.gz --strip-components=1 -C target/sdist
+	export $(RELEASE) CARGO_TARGET_DIR=$(abspath $(TARGET)) PATH=$(BIN):$$PATH && \
+	  pip wheel --quiet --no-index --no-deps --no-build-isolation --check-build-dependencies \
+	    --config-settings 'build-args=--compatibility pypi --offline' --wheel-dir target/wheels target/sdist
 	$(DONE)
 
 $(NODE): $(NPM) $(NODE_CODE)
