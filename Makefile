@@ -94,7 +94,7 @@ test-python: $(PYNEN) ## the Python package, over real sockets
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet
 	cd python && MYPYPATH=../tests/interop $(BIN)/mypy --explicit-package-bases ../tests/interop ../tests/interop/run
 
-test-package: $(WHEEL) ## the Python package as it is installed: in empty environments, by every Python at hand
+test-package: $(WHEEL) ## the Python package as it is installed: where nothing else is, and with its extras
 	@scripts/require readelf=binutils unzip=unzip
 	tests/package/run
 
