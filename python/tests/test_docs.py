@@ -115,7 +115,7 @@ class Reader:
         while (byte := self.python.stdout.read(1)) not in (b"\0", b""):
             printed += byte
         assert byte, f"this block failed, or ended the process:\n{block}"
-        lines = iter(printed.decode().splitlines())
+        lines = (line.rstrip() for line in printed.decode().splitlines())
         missing = [promise for promise in PROMISED.findall(block) if promise not in lines]
         assert not missing, f"not printed: {missing}; but:\n{printed.decode()}"
 
