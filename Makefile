@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := $(CURDIR)/.venv/bin
 
-PYTHON_FILES := . ../tests/readme ../tests/interop ../tests/interop/run ../examples --config pyproject.toml
+PYTHON_FILES := . ../tests/readme ../tests/package ../tests/interop ../tests/interop/run ../examples --config pyproject.toml
 C_FILES      := $(shell find tests/abi tests/examples tests/interop bindings/c -name '*.[ch]' -o -name '*.[ch]pp')
 
 # What each artefact is made of, and the file that tells that it was made.

@@ -1,4 +1,5 @@
 """What the installed package must do where nothing else is installed: both endpoints of a session, in one process."""
+# ruff: noqa: ANN401, INP001, S101 - a test, and a script
 
 import asyncio
 import importlib.metadata
@@ -49,6 +50,7 @@ def main() -> None:
 
     call = nen.Call("POST", "/api/echo")
     request = call.seal(client, SECRET)
+    assert request.body is not None
     assert b"secret" not in request.body
     status, answer = post(app, "/api/echo", request.headers, request.body)
     assert b"secret" not in answer
