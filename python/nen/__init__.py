@@ -1,7 +1,7 @@
 """HTTP payloads that stay encrypted between the two endpoints, with post-quantum key exchange.
 
-This module has the protocol without I/O; :mod:`nen.asgi` puts it in front of an ASGI application. Every failure is a
-:class:`NenError` with a stable code.
+:class:`NenClient` and :class:`AsyncNenClient` talk to protected endpoints; :mod:`nen.asgi` protects those of an ASGI
+application. The other classes are the protocol without I/O. Every failure is a :class:`NenError` with a stable code.
 """
 
 from nen._errors import (
@@ -62,6 +62,7 @@ from nen._native import (
     record_key,
 )
 from nen._native import VERSION as __version__  # noqa: N811 - the name that Python looks for
+from nen.client import AsyncNenClient, AsyncNenStream, NenClient, NenHTTPError, NenResponse, NenStream
 from nen.stores import SessionStore
 
 __all__ = [
@@ -90,6 +91,8 @@ __all__ = [
     "TIMESTAMP_HEADER",
     "AdmitCall",
     "Answer",
+    "AsyncNenClient",
+    "AsyncNenStream",
     "AuthError",
     "Call",
     "Client",
@@ -105,7 +108,11 @@ __all__ = [
     "LifecycleCall",
     "LifecycleOutcome",
     "MemorySessionStore",
+    "NenClient",
     "NenError",
+    "NenHTTPError",
+    "NenResponse",
+    "NenStream",
     "Outcome",
     "ReplayError",
     "SealedRequest",

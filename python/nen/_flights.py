@@ -1,0 +1,108 @@
+"""Changes of a session: one at a time, and once for all who want the same at the same time.
+
+Whoever comes first makes the change, and its failure is that of all who wait. If it is cancelled or interrupted, that
+is nobody else's concern: one of those who wait makes the change instead.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, Protocol, TypeVar
+
+
+class _Event(Protocol):
+    def set(self) -> None: ...
+
+
+_E = TypeVar("_E", bound=_Event)
+
+
+class _Flight(Generic[_E]):
+    def __init__(self, key: str, landed: _E) -> None:
+        self.key = key
+        self.landed = landed
+        self.error: Exception | None = None
+        self.abandoned = False
+
+    def settles(self, key: str) -> bool:
+        """Tell whether this flight was what was waited for. Raises what it failed with."""
+        if self.key != key or self.abandoned:
+            return False
+        if self.error is not None:
+            raise self.error
+        return True
+
+
+class _Flights(Generic[_E]):
+    def __init__(self, event: Callable[[], _E]) -> None:
+        self._event = event
+        self._mutex = threading.Lock()
+        self._current: _Flight[_E] | None = None
+
+    def _board(self, key: str) -> tuple[_Flight[_E], bool]:
+        """Find the flight that is under way, or start one: then the caller makes the change."""
+        with self._mutex:
+            if self._current is not None:
+                return self._current, False
+            self._current = _Flight(key, self._event())
+            return self._current, True
+
+    @contextmanager
+    def _flying(self, flight: _Flight[_E]) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            flight.error = error
+            raise
+        except BaseException:
+            flight.abandoned = True
+            raise
+        finally:
+            with self._mutex:
+                self._current = None
+            flight.landed.set()
+
+
+class Flights(_Flights[threading.Event]):
+    """For threads."""
+
+    def __init__(self) -> None:
+        super().__init__(threading.Event)
+
+    def join(self, key: str, change: Callable[[], None]) -> None:
+        """Make the change with this key, or wait for it if it is under way."""
+        while True:
+            flight, first = self._board(key)
+            if first:
+                with self._flying(flight):
+                    return change()
+            flight.landed.wait()
+            if flight.settles(key):
+                return None
+
+
+class _AsyncEvent(_Event, Protocol):
+    async def wait(self) -> object: ...
+
+
+class AsyncFlights(_Flights[_AsyncEvent]):
+    """For the tasks of one event loop."""
+
+    def __init__(self) -> None:
+        # httpx and httpx2 are built on it, so that it is there where a client is.
+        from anyio import Event  # noqa: PLC0415 - nothing but the standard library is imported with nen
+
+        super().__init__(Event)
+
+    async def join(self, key: str, change: Callable[[], Awaitable[None]]) -> None:
+        """Make the change with this key, or wait for it if it is under way."""
+        while True:
+            flight, first = self._board(key)
+            if first:
+                with self._flying(flight):
+                    return await change()
+            await flight.landed.wait()
+            if flight.settles(key):
+                return None

@@ -1,0 +1,483 @@
+"""Clients of protected endpoints, over the caller's own ``httpx2`` or ``httpx`` client.
+
+Any number of threads may use a :class:`NenClient`, any number of tasks of one event loop an :class:`AsyncNenClient`.
+All calls of a client share one session, which is made on first use. A session that the server has lost is made anew,
+once for all calls under way, and the calls are repeated; so is one that the server refused for a wrong clock
+(PROTOCOL.md, "Clients fail closed").
+
+Whatever the protocol refuses is a :class:`nen.NenError`, whoever said so. What the HTTP library raises if an answer
+does not come is raised as it is, but for a key exchange, where it is the cause of an ISO-1003.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
+
+from nen._errors import StreamError, WireError
+from nen._flights import AsyncFlights, Flights
+from nen._flow import UNSET, Answer, Change, Connection, Flow, Outgoing, Request
+from nen._http import Address, installed_library, library_of
+from nen._native import ENDPOINT_PREFIX, Client, Identity, StreamOpener
+from nen._response import NenHTTPError, NenResponse
+
+if TYPE_CHECKING:
+    import httpx
+    import httpx2
+    from typing_extensions import Self
+
+    Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+    Timeout: TypeAlias = float | httpx.Timeout | httpx2.Timeout | None
+
+__all__ = ["AsyncNenClient", "AsyncNenStream", "NenClient", "NenHTTPError", "NenResponse", "NenStream"]
+
+_H = TypeVar("_H")
+_T = TypeVar("_T")
+
+
+class _BaseClient(Generic[_H]):
+    _kind: ClassVar[str]
+    """The class of the library's clients to send with."""
+    _flights_type: ClassVar[type[Flights | AsyncFlights]]
+
+    def __init__(  # noqa: PLR0913 - options
+        self,
+        base_url: str,
+        http: _H | None = None,
+        *,
+        identity: Identity | None = None,
+        correct_clock: bool = True,
+        prefix: str = ENDPOINT_PREFIX,
+        max_answer: int = 16 * 1024 * 1024,
+        max_chunk: int | None = None,
+    ) -> None:
+        """Make a client, which has no session yet.
+
+        - ``base_url``: the server's URL of ``http`` or ``https``, with a path if it is mounted under one.
+        - ``http``: what sends the requests, with its timeouts, proxies, certificates, cookies and headers. It stays
+          open when this client is closed. Default: a new one of httpx2 or httpx, whichever is installed.
+        - ``identity``: the long-lived key that signs each handshake. Default: none.
+        - ``correct_clock``: whether to learn the server's clock when it finds ours wrong (ISO-3003).
+        - ``prefix``: the path of the session endpoints under ``base_url``. Default: ``/api/nen``.
+        - ``max_answer``: most bytes of a whole answer as it travels. Default: 16 MiB.
+        - ``max_chunk``: most bytes of one opened chunk of a stream. Default: 8 MiB.
+
+        Raises ``TypeError`` or ``ValueError`` for an option that cannot be, ``ImportError`` without an HTTP library.
+        """
+        library = installed_library() if http is None else library_of(http, self._kind)
+        for name, limit in (("max_answer", max_answer), ("max_chunk", max_chunk)):
+            if limit is not None and limit < 1:
+                msg = f"{name} must be at least one byte"
+                raise ValueError(msg)
+        core = Client(identity=identity, correct_clock=correct_clock, max_chunk=max_chunk)
+        self._connection = Connection(library, core, Address(library, base_url), prefix)
+        self._library = library
+        self._max_answer = max_answer
+        self._flights: Any = self._flights_type()
+        self._owns_http = http is None
+        self._http: Any = getattr(library, self._kind)() if http is None else http
+
+    @property
+    def session_id(self) -> str | None:
+        """The id of the current session, a UUIDv4; None before the handshake, after ``terminate`` and when closed."""
+        return self._connection.session_id
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._connection.address}>"
+
+    def _build(self, request: Request) -> Any:  # noqa: ANN401 - a request of either library
+        timeout = {} if request.timeout is UNSET else {"timeout": request.timeout}
+        return self._http.build_request(
+            request.method, request.url, headers=request.headers, content=request.content, **timeout
+        )
+
+
+class NenClient(_BaseClient["httpx.Client | httpx2.Client"]):
+    """A client of one server, by calls that wait. Any number of threads may use it at once."""
+
+    _kind = "Client"
+    _flights_type = Flights
+
+    def handshake(self) -> None:
+        """Exchange keys with the server. Other methods do so when it is needed; calls at the same time share it.
+
+        Raises ISO-1002, ISO-1003 if no answer comes, ISO-1004, and what the server refuses it with.
+        """
+        self._run(self._connection.handshake())
+
+    def fetch(
+        self,
+        path: str,
+        *,
+        method: str | None = None,
+        json: Any = UNSET,  # noqa: ANN401 - JSON is anything
+        headers: Headers | None = None,
+        timeout: Timeout = UNSET,
+    ) -> Any:  # noqa: ANN401
+        """Send a request to a protected endpoint and decode the JSON that it answers with; None for HEAD.
+
+        - ``path``: under ``base_url``, from its first slash on, percent-encoded. It may have a query, which is not
+          sealed.
+        - ``method``: ``POST`` unless told otherwise if there is ``json``, else ``GET``.
+        - ``json``: what to send, sealed. None is JSON's ``null``.
+        - ``headers``: beside those of the protocol, not sealed.
+        - ``timeout``: as the HTTP client takes it, in seconds. Default: that of the HTTP client.
+
+        Raises :class:`NenHTTPError` for an answer that is not 2xx; what the server refuses the request with; ISO-6001
+        for an answer that is a stream, too long or not sealed, ISO-6002, ISO-4001 for one that was changed, ISO-5001
+        for a reflection; what :meth:`handshake` raises; ISO-3002 for a method or path that cannot be signed,
+        ``ValueError`` or ``TypeError`` for what is no JSON; and what the HTTP client raises.
+        """
+        return _value(self.request(method or _method(json), path, json=json, headers=headers, timeout=timeout))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = UNSET,  # noqa: ANN401
+        headers: Headers | None = None,
+        timeout: Timeout = UNSET,
+    ) -> NenResponse:
+        """Send a request as :meth:`fetch` does and return the answer, whatever its status."""
+        return self._run(self._connection.request(Outgoing(method, path, json, headers, timeout)))
+
+    @contextmanager
+    def stream(
+        self,
+        path: str,
+        *,
+        method: str | None = None,
+        json: Any = UNSET,  # noqa: ANN401
+        headers: Headers | None = None,
+        timeout: Timeout = UNSET,
+    ) -> Iterator[NenStream]:
+        """Send a request as :meth:`fetch` does to an endpoint that streams. Leaving the context ends the request.
+
+        Raises ISO-7002 from a :class:`NenHTTPError` for an answer that is not 2xx; ISO-7001 for one that is no stream;
+        and what :meth:`fetch` raises before there is an answer.
+        """
+        outgoing = Outgoing(method or _method(json), path, json, headers, timeout)
+        stream: NenStream = self._run(self._connection.stream(outgoing))
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+    def rotate(self) -> None:
+        """Replace the session by a new one. Calls under way are answered under the old keys.
+
+        A session that the server no longer has is replaced by a handshake. On failure the old one stays.
+        Raises as :meth:`handshake`; ISO-2001 without a session.
+        """
+        self._run(self._connection.rotate())
+
+    def terminate(self) -> None:
+        """End the session, on the server and here. Without a session it does nothing.
+
+        Raises what the server refuses it with, for example ISO-9001; the session stays then.
+        """
+        self._run(self._connection.terminate())
+
+    def status(self) -> bool:
+        """Ask whether the server has a live session of this client.
+
+        Raises what the server refuses to tell it with, for example ISO-9001.
+        """
+        return self._run(self._connection.status())
+
+    def close(self) -> None:
+        """Let go of the keys, and of an HTTP client that was not the caller's.
+
+        The session lives on at the server until its end; :meth:`terminate` ends it there.
+        """
+        self._connection.close()
+        if self._owns_http:
+            self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self, flow: Flow[_T]) -> _T:
+        try:
+            effect = next(flow)
+            while True:
+                try:
+                    result = self._do(effect)
+                except BaseException as error:  # noqa: BLE001, PERF203 - the flow decides what it means
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(result)
+        except StopIteration as done:
+            value: _T = done.value
+            return value
+
+    def _do(self, effect: Request | Change) -> Answer | None:
+        if isinstance(effect, Request):
+            return self._send(effect)
+        self._flights.join(effect.key, lambda: self._run(effect.flow()))
+        return None
+
+    def _send(self, request: Request) -> Answer:
+        response = self._http.send(self._build(request), stream=True, follow_redirects=False)
+        try:
+            opener = request.opener(response.status_code, response.headers)
+            if opener is not None:
+                stream = NenStream(self._library, response, opener)
+                return Answer(response.status_code, response.headers, b"", stream)
+            body = _Body(self._max_answer)
+            for data in response.iter_raw():
+                body.add(data)
+        except BaseException:
+            response.close()
+            raise
+        return Answer(response.status_code, response.headers, bytes(body))
+
+
+class AsyncNenClient(_BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
+    """A client of one server, by calls that are awaited. Any number of tasks of one event loop may use it at once."""
+
+    _kind = "AsyncClient"
+    _flights_type = AsyncFlights
+
+    async def handshake(self) -> None:
+        """As :meth:`NenClient.handshake`."""
+        await self._run(self._connection.handshake())
+
+    async def fetch(
+        self,
+        path: str,
+        *,
+        method: str | None = None,
+        json: Any = UNSET,  # noqa: ANN401
+        headers: Headers | None = None,
+        timeout: Timeout = UNSET,
+    ) -> Any:  # noqa: ANN401
+        """As :meth:`NenClient.fetch`."""
+        return _value(await self.request(method or _method(json), path, json=json, headers=headers, timeout=timeout))
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = UNSET,  # noqa: ANN401
+        headers: Headers | None = None,
+        timeout: Timeout = UNSET,
+    ) -> NenResponse:
+        """As :meth:`NenClient.request`."""
+        return await self._run(self._connection.request(Outgoing(method, path, json, headers, timeout)))
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        *,
+        method: str | None = None,
+        json: Any = UNSET,  # noqa: ANN401
+        headers: Headers | None = None,
+        timeout: Timeout = UNSET,
+    ) -> AsyncIterator[AsyncNenStream]:
+        """As :meth:`NenClient.stream`."""
+        outgoing = Outgoing(method or _method(json), path, json, headers, timeout)
+        stream: AsyncNenStream = await self._run(self._connection.stream(outgoing))
+        try:
+            yield stream
+        finally:
+            await stream.aclose()
+
+    async def rotate(self) -> None:
+        """As :meth:`NenClient.rotate`."""
+        await self._run(self._connection.rotate())
+
+    async def terminate(self) -> None:
+        """As :meth:`NenClient.terminate`."""
+        await self._run(self._connection.terminate())
+
+    async def status(self) -> bool:
+        """As :meth:`NenClient.status`."""
+        return await self._run(self._connection.status())
+
+    async def aclose(self) -> None:
+        """As :meth:`NenClient.close`."""
+        self._connection.close()
+        if self._owns_http:
+            await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _run(self, flow: Flow[_T]) -> _T:
+        try:
+            effect = next(flow)
+            while True:
+                try:
+                    result = await self._do(effect)
+                except BaseException as error:  # noqa: BLE001, PERF203
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(result)
+        except StopIteration as done:
+            value: _T = done.value
+            return value
+
+    async def _do(self, effect: Request | Change) -> Answer | None:
+        if isinstance(effect, Request):
+            return await self._send(effect)
+        await self._flights.join(effect.key, lambda: self._run(effect.flow()))
+        return None
+
+    async def _send(self, request: Request) -> Answer:
+        response = await self._http.send(self._build(request), stream=True, follow_redirects=False)
+        try:
+            opener = request.opener(response.status_code, response.headers)
+            if opener is not None:
+                stream = AsyncNenStream(self._library, response, opener)
+                return Answer(response.status_code, response.headers, b"", stream)
+            body = _Body(self._max_answer)
+            async for data in response.aiter_raw():
+                body.add(data)
+        except BaseException:
+            await response.aclose()
+            raise
+        return Answer(response.status_code, response.headers, bytes(body))
+
+
+class _BaseStream:
+    status_code: int
+    """The HTTP status, 2xx. The protocol does not seal it."""
+    headers: Mapping[str, str]
+    """The headers as they came, by names in any case. The protocol does not seal them."""
+
+    def __init__(self, library: ModuleType, response: Any, opener: StreamOpener) -> None:  # noqa: ANN401
+        self.status_code = response.status_code
+        self.headers = response.headers
+        self._library = library
+        self._response = response
+        self._opener = opener
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} [{self.status_code}]>"
+
+    def _opened(self) -> Iterator[bytes]:
+        """Give the chunks that are complete."""
+        while (chunk := self._opener.next_chunk()) is not None:
+            yield chunk
+
+    @contextmanager
+    def _receiving(self) -> Iterator[None]:
+        try:
+            yield
+        except self._library.TimeoutException:
+            raise
+        except self._library.TransportError as error:
+            broken = StreamError("ISO-7003", "the transport broke")
+            raise broken from error
+
+
+class NenStream(_BaseStream):
+    """A sealed stream, opened as it arrives. One thread reads it.
+
+    Reading raises ISO-7003 if the stream broke off: what was read is authentic, and not all of it has come; ISO-4001
+    for a chunk that was changed, moved, dropped or repeated; ISO-6001 for one over the limit, ISO-6002; and what the
+    HTTP client raises when it has waited too long.
+    """
+
+    def __init__(self, library: ModuleType, response: Any, opener: StreamOpener) -> None:  # noqa: ANN401
+        super().__init__(library, response, opener)
+        self._received: Iterator[bytes] = response.iter_raw()
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Iterate over the chunks as the server has written them."""
+        while True:
+            yield from self._opened()
+            if self._opener.is_finished:
+                return
+            with self._receiving():
+                data = next(self._received, None)
+            if data is None:
+                self._opener.end()
+            else:
+                self._opener.push(data)
+
+    def iter_text(self) -> Iterator[str]:
+        """Iterate over the stream as UTF-8 text, where characters that are split between chunks are joined."""
+        for chunk in self.iter_bytes():
+            if text := self._decoder.decode(chunk):
+                yield text
+        if rest := self._decoder.decode(b"", final=True):
+            yield rest
+
+    def close(self) -> None:
+        """End the stream, also before its end, and its request with it."""
+        self._response.close()
+
+
+class AsyncNenStream(_BaseStream):
+    """A sealed stream, opened as it arrives. One task reads it, with the errors of :class:`NenStream`."""
+
+    def __init__(self, library: ModuleType, response: Any, opener: StreamOpener) -> None:  # noqa: ANN401
+        super().__init__(library, response, opener)
+        self._received: AsyncIterator[bytes] = response.aiter_raw()
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """Iterate over the chunks as the server has written them."""
+        while True:
+            for chunk in self._opened():
+                yield chunk
+            if self._opener.is_finished:
+                return
+            with self._receiving():
+                data = await anext(self._received, None)
+            if data is None:
+                self._opener.end()
+            else:
+                self._opener.push(data)
+
+    async def aiter_text(self) -> AsyncIterator[str]:
+        """Iterate over the stream as UTF-8 text, where characters that are split between chunks are joined."""
+        async for chunk in self.aiter_bytes():
+            if text := self._decoder.decode(chunk):
+                yield text
+        if rest := self._decoder.decode(b"", final=True):
+            yield rest
+
+    async def aclose(self) -> None:
+        """End the stream, also before its end, and its request with it."""
+        await self._response.aclose()
+
+
+class _Body:
+    """Collects an answer, up to a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._data = bytearray()
+
+    def add(self, data: bytes) -> None:
+        if len(data) > self._limit - len(self._data):
+            too_long = WireError("ISO-6001", "the answer has more bytes than max_answer allows")
+            raise too_long
+        self._data += data
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._data)
+
+
+def _method(json: object) -> str:
+    return "GET" if json is UNSET else "POST"
+
+
+def _value(response: NenResponse) -> Any:  # noqa: ANN401
+    response.raise_for_status()
+    return response.json() if response.content else None
