@@ -6,6 +6,7 @@ is nobody else's concern: one of those who wait makes the change instead.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -83,18 +84,11 @@ class Flights(_Flights[threading.Event]):
                 return None
 
 
-class _AsyncEvent(_Event, Protocol):
-    async def wait(self) -> object: ...
-
-
-class AsyncFlights(_Flights[_AsyncEvent]):
+class AsyncFlights(_Flights[asyncio.Event]):
     """For the tasks of one event loop."""
 
     def __init__(self) -> None:
-        # httpx and httpx2 are built on it, so that it is there where a client is.
-        from anyio import Event  # noqa: PLC0415 - nothing but the standard library is imported with nen
-
-        super().__init__(Event)
+        super().__init__(asyncio.Event)
 
     async def join(self, key: str, change: Callable[[], Awaitable[None]]) -> None:
         """Make the change with this key, or wait for it if it is under way."""

@@ -12,7 +12,7 @@ does not come is raised as it is, but for a key exchange, where it is the cause 
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
@@ -395,7 +395,7 @@ class NenStream(_BaseStream):
 
     def __init__(self, library: ModuleType, response: Any, opener: StreamOpener) -> None:  # noqa: ANN401
         super().__init__(library, response, opener)
-        self._received: Iterator[bytes] = response.iter_raw()
+        self._received: Generator[bytes, None, None] = response.iter_raw()
 
     def iter_bytes(self) -> Iterator[bytes]:
         """Iterate over the chunks as the server has written them."""
@@ -420,6 +420,7 @@ class NenStream(_BaseStream):
 
     def close(self) -> None:
         """End the stream, also before its end, and its request with it."""
+        self._received.close()
         self._response.close()
 
 
@@ -428,7 +429,7 @@ class AsyncNenStream(_BaseStream):
 
     def __init__(self, library: ModuleType, response: Any, opener: StreamOpener) -> None:  # noqa: ANN401
         super().__init__(library, response, opener)
-        self._received: AsyncIterator[bytes] = response.aiter_raw()
+        self._received: AsyncGenerator[bytes, None] = response.aiter_raw()
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Iterate over the chunks as the server has written them."""
@@ -454,6 +455,7 @@ class AsyncNenStream(_BaseStream):
 
     async def aclose(self) -> None:
         """End the stream, also before its end, and its request with it."""
+        await self._received.aclose()
         await self._response.aclose()
 
 

@@ -137,6 +137,10 @@ def unprotected_app(**options: Any) -> FastAPI:  # noqa: C901, PLR0915 - a list 
     async def tokens() -> StreamingResponse:
         return StreamingResponse(iter([b"a", b"", b"__FIN__", b"\xff"]))
 
+    @app.get("/api/split")
+    async def split() -> StreamingResponse:
+        return StreamingResponse(iter([b"a", b"\xc3", b"\xa9!", b"\xc3"]))
+
     @app.get("/api/gated")
     async def gated() -> StreamingResponse:
         gate: Gate = app.state.gate

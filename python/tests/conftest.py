@@ -14,10 +14,12 @@ import uvicorn
 
 import nen
 from tests.app import create_app
+from tests.clients import VARIANTS, Driven, Variant
 from tests.peer import Peer
 
 Serve = Callable[..., str]
 Connect = Callable[..., Peer]
+Dial = Callable[..., Driven]
 
 
 @contextmanager
@@ -74,3 +76,23 @@ def connect() -> Iterator[Connect]:
 def peer(base_url: str, connect: Connect) -> Peer:
     """A client with a session on the demo application."""
     return connect(base_url)
+
+
+@pytest.fixture(params=VARIANTS, ids=str)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    """Each client over each HTTP library."""
+    found: Variant = request.param
+    return found
+
+
+@pytest.fixture
+def dial(variant: Variant) -> Iterator[Dial]:
+    """Make clients of our own that are closed after the test."""
+    with ExitStack() as stack:
+        yield lambda url, **options: stack.enter_context(Driven(variant, url, **options))
+
+
+@pytest.fixture
+def client(base_url: str, dial: Dial) -> Driven:
+    """A client of the demo application, without a session."""
+    return dial(base_url)
