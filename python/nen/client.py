@@ -14,6 +14,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
@@ -93,6 +94,12 @@ class _BaseClient(Generic[_H]):
         return self._http.build_request(
             request.method, request.url, headers=request.headers, content=request.content, **timeout
         )
+
+    def _check(self, response: Any) -> None:  # noqa: ANN401
+        """Refuse an answer whose body may never end: no limit of time or size is meant for what follows it."""
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            msg = "the connection changed its protocol, which was not asked for"
+            raise self._library.RemoteProtocolError(msg, request=response.request)
 
 
 class NenClient(_BaseClient["httpx.Client | httpx2.Client"]):
@@ -227,6 +234,7 @@ class NenClient(_BaseClient["httpx.Client | httpx2.Client"]):
     def _send(self, request: Request) -> Answer:
         response = self._http.send(self._build(request), stream=True, follow_redirects=False)
         try:
+            self._check(response)
             opener = request.opener(response.status_code, response.headers)
             if opener is not None:
                 stream = NenStream(self._library, response, opener)
@@ -339,6 +347,7 @@ class AsyncNenClient(_BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
     async def _send(self, request: Request) -> Answer:
         response = await self._http.send(self._build(request), stream=True, follow_redirects=False)
         try:
+            self._check(response)
             opener = request.opener(response.status_code, response.headers)
             if opener is not None:
                 stream = AsyncNenStream(self._library, response, opener)
