@@ -66,9 +66,7 @@ def compressed(relayed: Relayed) -> None:
         pytest.param(reflected, "ISO-5001", id="reflected"),
     ],
 )
-def test_a_lie_with_status_200_is_an_error(
-    serve: Serve, dial: Dial, lie: Callable[[Relayed], None], code: str
-) -> None:
+def test_a_lie_with_status_200_is_an_error(serve: Serve, dial: Dial, lie: Callable[[Relayed], None], code: str) -> None:
     client = dial(serve(Meddler(create_app(), PATH, lie)), max_answer=1999)
     with pytest.raises(nen.NenError) as caught:
         client.fetch(PATH, json={"password": "hunter2"})
@@ -119,7 +117,7 @@ def test_a_lie_in_a_stream_is_an_error_after_what_was_right(
     with pytest.raises(nen.NenError) as caught, client.stream(CHAT) as stream:  # noqa: PT012 - what came before counts
         received = []
         for text in stream.iter_text():
-            received.append(text)  # noqa: PERF402
+            received.append(text)
     assert (caught.value.code, received) == (code, chunks)
 
 

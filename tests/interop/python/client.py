@@ -204,7 +204,7 @@ class Run:
         chunks = [] if chunks is None else chunks
         async with self.client.stream(path, **options) as stream:  # type: ignore[arg-type]
             async for text in stream.aiter_text():
-                chunks.append(text)  # noqa: PERF401 - also what came before a failure
+                chunks.append(text)
         return chunks
 
     async def ask(self, method: str, path: str, sid: str | None) -> httpx2.Response:
