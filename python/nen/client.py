@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     import httpx2
     from typing_extensions import Self
 
-    Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
-    Timeout: TypeAlias = float | httpx.Timeout | httpx2.Timeout | None
+    _Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+    _Timeout: TypeAlias = float | httpx.Timeout | httpx2.Timeout | None
 
 __all__ = ["AsyncNenClient", "AsyncNenStream", "NenClient", "NenHTTPError", "NenResponse", "NenStream"]
 
@@ -121,8 +121,8 @@ class NenClient(_BaseClient["httpx.Client | httpx2.Client"]):
         *,
         method: str | None = None,
         json: Any = UNSET,  # noqa: ANN401 - JSON is anything
-        headers: Headers | None = None,
-        timeout: Timeout = UNSET,
+        headers: _Headers | None = None,
+        timeout: _Timeout = UNSET,
     ) -> Any:  # noqa: ANN401
         """Send a request to a protected endpoint and decode the JSON that it answers with; None for HEAD.
 
@@ -146,8 +146,8 @@ class NenClient(_BaseClient["httpx.Client | httpx2.Client"]):
         path: str,
         *,
         json: Any = UNSET,  # noqa: ANN401
-        headers: Headers | None = None,
-        timeout: Timeout = UNSET,
+        headers: _Headers | None = None,
+        timeout: _Timeout = UNSET,
     ) -> NenResponse:
         """Send a request as :meth:`fetch` does and return the answer, whatever its status."""
         return self._run(self._connection.request(Outgoing(method, path, json, headers, timeout)))
@@ -159,8 +159,8 @@ class NenClient(_BaseClient["httpx.Client | httpx2.Client"]):
         *,
         method: str | None = None,
         json: Any = UNSET,  # noqa: ANN401
-        headers: Headers | None = None,
-        timeout: Timeout = UNSET,
+        headers: _Headers | None = None,
+        timeout: _Timeout = UNSET,
     ) -> Iterator[NenStream]:
         """Send a request as :meth:`fetch` does to an endpoint that streams. Leaving the context ends the request.
 
@@ -264,8 +264,8 @@ class AsyncNenClient(_BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
         *,
         method: str | None = None,
         json: Any = UNSET,  # noqa: ANN401
-        headers: Headers | None = None,
-        timeout: Timeout = UNSET,
+        headers: _Headers | None = None,
+        timeout: _Timeout = UNSET,
     ) -> Any:  # noqa: ANN401
         """As :meth:`NenClient.fetch`."""
         return _value(await self.request(method or _method(json), path, json=json, headers=headers, timeout=timeout))
@@ -276,8 +276,8 @@ class AsyncNenClient(_BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
         path: str,
         *,
         json: Any = UNSET,  # noqa: ANN401
-        headers: Headers | None = None,
-        timeout: Timeout = UNSET,
+        headers: _Headers | None = None,
+        timeout: _Timeout = UNSET,
     ) -> NenResponse:
         """As :meth:`NenClient.request`."""
         return await self._run(self._connection.request(Outgoing(method, path, json, headers, timeout)))
@@ -289,8 +289,8 @@ class AsyncNenClient(_BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
         *,
         method: str | None = None,
         json: Any = UNSET,  # noqa: ANN401
-        headers: Headers | None = None,
-        timeout: Timeout = UNSET,
+        headers: _Headers | None = None,
+        timeout: _Timeout = UNSET,
     ) -> AsyncIterator[AsyncNenStream]:
         """As :meth:`NenClient.stream`."""
         outgoing = Outgoing(method or _method(json), path, json, headers, timeout)
