@@ -1,6 +1,7 @@
 """What nen tells the log: the logger ``nen``, and structured fields in ``extra``, all with the prefix ``nen_``.
 
-A record never holds a key, a signature, a nonce, a body, or the text of an application's exception.
+A record never holds a key, a signature, a nonce, a body, a session id (whoever knows one can end the session by an
+unsigned request), or the text of an exception that is not nen's.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def refused(error: NenError, method: str, target: bytes) -> None:
             "nen_status": error.http_status,
             "nen_detail": error.detail,
             "nen_hint": error.hint,
+            "nen_cause": type(error.__cause__).__name__ if error.__cause__ else None,
             "nen_method": _printable(method),
             "nen_path": _printable(target.decode("latin-1")),
         },
@@ -49,6 +51,18 @@ def websocket_refused(path: str) -> None:
 def lifecycle(endpoint: str) -> None:
     """Record that a session endpoint did what it was asked for."""
     logger.info("session %s", endpoint, extra={"nen_event": endpoint})
+
+
+def reestablished(origin: str) -> None:
+    """Record that a client made its session anew, because the server at this origin has lost it."""
+    extra = {"nen_event": "reestablished", "nen_server": origin}
+    logger.info("%s has lost the session: a new one was made", origin, extra=extra)
+
+
+def clock_corrected(origin: str) -> None:
+    """Record that a client goes by the clock of the server at this origin from now on."""
+    extra = {"nen_event": "clock-corrected", "nen_server": origin}
+    logger.warning("the clock here differs from that of %s, and is corrected by it", origin, extra=extra)
 
 
 def _printable(text: str) -> str:

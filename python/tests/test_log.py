@@ -13,8 +13,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect as connect_websocket
 
 import nen
-from tests.app import KABOOM
-from tests.conftest import Connect
+from nen import _events
+from tests.app import KABOOM, create_app
+from tests.conftest import Connect, Serve
 from tests.peer import Peer
 
 PLAINTEXT = "the plaintext that nobody may log"
@@ -44,12 +45,37 @@ def test_a_failure_of_the_handler_is_recorded_without_its_cause(peer: Peer, capl
     assert KABOOM not in record.getMessage()
 
 
+def test_a_store_that_fails_is_recorded_with_the_type_of_the_cause_alone(
+    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        async def get(self, *_: Any) -> Any:
+            raise ConnectionError(KABOOM)
+
+        set = delete = claim_nonce = get
+
+    with pytest.raises(nen.InternalError):
+        connect(serve(create_app(store=Broken())))
+    (record,) = ours(caplog)
+    assert (record.levelno, record.nen_code, record.nen_cause) == (logging.ERROR, "ISO-9001", "ConnectionError")
+    assert KABOOM not in repr(vars(record)) + record.getMessage()
+
+
 def test_lifecycle_events_are_recorded(base_url: str, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "nen")
     peer = connect(base_url)
     peer.rotate()
     peer.terminate()
     assert [record.nen_event for record in ours(caplog)] == ["handshake", "rotate", "terminate"]
+
+
+def test_what_a_client_does_by_itself_is_recorded(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "nen")
+    _events.reestablished("http://127.0.0.1:8000")
+    _events.clock_corrected("http://127.0.0.1:8000")
+    records = ours(caplog)
+    assert [record.nen_event for record in records] == ["reestablished", "clock-corrected"]
+    assert {record.nen_server for record in records} == {"http://127.0.0.1:8000"}
 
 
 def test_no_request_forges_a_line(base_url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -65,7 +91,7 @@ def test_no_secret_is_in_any_record(base_url: str, connect: Connect, caplog: pyt
     caplog.set_level(logging.DEBUG)
     identity = nen.Identity.generate()
     peer = connect(base_url, identity=identity)
-    forbidden = {PLAINTEXT, KABOOM, base64.b64encode(identity.to_pkcs8()).decode()}
+    forbidden = {PLAINTEXT, KABOOM, peer.session.id, base64.b64encode(identity.to_pkcs8()).decode()}
     record = json.loads(peer.session.to_record())
     forbidden |= {record["sharedSecret"], record["hmacKey"]}
 
@@ -84,6 +110,7 @@ def test_no_secret_is_in_any_record(base_url: str, connect: Connect, caplog: pyt
         peer.send(request)
     peer.send(peer.sealed_by_hand("POST", "/api/secure-data", PLAINTEXT.encode()))
     peer.rotate()
+    forbidden.add(peer.session.id)
     record = json.loads(peer.session.to_record())
     forbidden |= {record["sharedSecret"], record["hmacKey"]}
     peer.terminate()
