@@ -48,6 +48,12 @@ def websocket_refused(path: str) -> None:
     logger.warning("%s: nen does not protect WebSockets, so none is let in here", path, extra=extra)
 
 
+def handshake_limited(seconds: int) -> None:
+    """Record that a caller made too many handshakes, and after how many seconds it may try again."""
+    extra = {"nen_event": "handshake-limited", "nen_retry_after": seconds}
+    logger.warning("too many handshakes of one caller: refused for %d s", seconds, extra=extra)
+
+
 def lifecycle(endpoint: str) -> None:
     """Record that a session endpoint did what it was asked for."""
     logger.info("session %s", endpoint, extra={"nen_event": endpoint})

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, TypeVar
 
+from nen import _events
 from nen._native import DEFAULT_MAX_CHUNK, PROTOCOL, Exchange, IdentityKey, MemorySessionStore, Server
 from nen._paths import PathRule, path_rule
+from nen.limits import HandshakeLimit
 from nen.stores import SessionStore
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+_Option = TypeVar("_Option")
 
 
 class Peer(NamedTuple):
@@ -38,7 +42,8 @@ class Options(TypedDict, total=False):
     path. It sees the path that the application routes by: decoded, below the mount point. Default: every path outside
     ``prefix``."""
     store: SessionStore | None
-    """Where sessions and used nonces are kept. Default: in this process's memory, which serves one process."""
+    """Where sessions and used nonces are kept. Default: a :class:`nen.MemorySessionStore`, which serves one process and
+    has limits for both."""
     store_timeout_ms: int
     """How long one question to the store may take, in milliseconds; then the request is answered with ISO-9001. Default
     2,000. It does not concern a :class:`nen.MemorySessionStore`."""
@@ -61,6 +66,9 @@ class Options(TypedDict, total=False):
     """Whether rotate, terminate and status must be signed. Default False."""
     identities: Literal["optional", "required"] | Iterable[IdentityKey] | None
     """``"optional"`` (default), ``"required"``, or the keys that may connect."""
+    handshake_limit: HandshakeLimit | None
+    """How many handshakes one caller may make. Default: any number. Behind a proxy, first see to it that the server
+    tells callers apart."""
 
 
 _OF_THE_SERVER = (
@@ -86,14 +94,43 @@ class Guard:
         self.server = Server(**of_the_server)
         store = options.get("store")
         self.store: SessionStore = MemorySessionStore() if store is None else store
-        self.store_timeout_ms = options.get("store_timeout_ms", 2_000)
+        self.store_timeout_ms = _required(int, options, "store_timeout_ms", 2_000)
         self.protects = path_rule(options.get("protect"))
-        external_prefix = options.get("external_prefix", "")
+        external_prefix = _required(str, options, "external_prefix", "")
         if external_prefix and not (external_prefix.startswith("/") and external_prefix.isascii()):
             msg = "external_prefix must be a path that starts with a slash, percent-encoded"
             raise ValueError(msg)
         self.external_prefix = external_prefix.rstrip("/").encode()
-        self.max_chunk = options.get("max_chunk", 1024 * 1024)
+        self.max_chunk = _required(int, options, "max_chunk", 1024 * 1024)
         if not 1 <= self.max_chunk <= DEFAULT_MAX_CHUNK:
             msg = f"max_chunk must be from 1 to {DEFAULT_MAX_CHUNK} bytes, which is what clients take"
             raise ValueError(msg)
+        self.handshake_limit = _optional(HandshakeLimit, options, "handshake_limit")
+
+    def handshake_wait(self, endpoint: str, request: Mapping[str, Any]) -> int:
+        """Count a request to a session endpoint: 0 if it may go on, else after how many seconds to try it again.
+
+        ``request`` is its ASGI scope or WSGI environ.
+        """
+        if self.handshake_limit is None or endpoint not in ("handshake", "rotate"):
+            return 0
+        seconds = self.handshake_limit.retry_after(request)
+        if seconds:
+            _events.handshake_limited(seconds)
+        return seconds
+
+
+def _required(kind: type[_Option], options: Mapping[str, object], name: str, default: _Option) -> _Option:
+    return _of_kind(kind, options.get(name, default), name)
+
+
+def _of_kind(kind: type[_Option], value: object, name: str) -> _Option:
+    if isinstance(value, kind):
+        return value
+    msg = f"{name} must be of type {kind.__name__}, not {type(value).__name__}"
+    raise TypeError(msg)
+
+
+def _optional(kind: type[_Option], options: Mapping[str, object], name: str) -> _Option | None:
+    value = options.get(name)
+    return value if value is None else _of_kind(kind, value, name)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["NenMiddleware", "Options", "Peer"]
 
 _JSON = JSON_CONTENT_TYPE.encode()
+_TEXT: Headers = [(b"content-type", b"text/plain; charset=utf-8")]
 _STREAM_HEADERS: Headers = [(name.lower().encode(), value.encode()) for name, value in STREAM_HEADERS]
 
 _NOT_FOR_THE_APPLICATION = frozenset(name.encode() for name in HIDDEN_REQUEST_HEADERS)
@@ -90,7 +91,12 @@ class NenMiddleware:
     ) -> None:
         method = scope["method"]
         if endpoint == "not-found":
-            await _send_whole(send, method, 404, b"Not Found", [(b"content-type", b"text/plain; charset=utf-8")])
+            await _send_whole(send, method, 404, b"Not Found", _TEXT)
+            return
+        seconds = self._guard.handshake_wait(endpoint, scope)
+        if seconds:
+            headers = [*_TEXT, (b"retry-after", str(seconds).encode())]
+            await _send_whole(send, method, 429, b"Too Many Requests", headers)
             return
         try:
             body = b""
