@@ -71,6 +71,12 @@ def clock_corrected(origin: str) -> None:
     logger.warning("the clock here differs from that of %s, and is corrected by it", origin, extra=extra)
 
 
+def telemetry_failed(error: Exception) -> None:
+    """Record that OpenTelemetry raised. The request goes on."""
+    kind = type(error).__name__
+    logger.warning("OpenTelemetry failed with %s", kind, extra={"nen_event": "telemetry-failed", "nen_cause": kind})
+
+
 def _printable(text: str) -> str:
     """No request may forge a line of the log, or fill it."""
     short = text if len(text) <= _LONGEST else text[:_LONGEST] + "..."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, TypeVar
 from nen import _events
 from nen._native import DEFAULT_MAX_CHUNK, PROTOCOL, Exchange, IdentityKey, MemorySessionStore, Server
 from nen._paths import PathRule, path_rule
+from nen._telemetry import OFF, Telemetry
 from nen.limits import HandshakeLimit
 from nen.stores import SessionStore
 
@@ -69,6 +70,8 @@ class Options(TypedDict, total=False):
     handshake_limit: HandshakeLimit | None
     """How many handshakes one caller may make. Default: any number. Behind a proxy, first see to it that the server
     tells callers apart."""
+    telemetry: Telemetry | None
+    """Where to report spans and counters: a :class:`nen.telemetry.OpenTelemetry`. Default: nowhere."""
 
 
 _OF_THE_SERVER = (
@@ -106,6 +109,7 @@ class Guard:
             msg = f"max_chunk must be from 1 to {DEFAULT_MAX_CHUNK} bytes, which is what clients take"
             raise ValueError(msg)
         self.handshake_limit = _optional(HandshakeLimit, options, "handshake_limit")
+        self.telemetry = _optional(Telemetry, options, "telemetry") or OFF
 
     def handshake_wait(self, endpoint: str, request: Mapping[str, Any]) -> int:
         """Count a request to a session endpoint: 0 if it may go on, else after how many seconds to try it again.
@@ -117,6 +121,7 @@ class Guard:
         seconds = self.handshake_limit.retry_after(request)
         if seconds:
             _events.handshake_limited(seconds)
+            self.telemetry.refused("handshake-limited")
         return seconds
 
 

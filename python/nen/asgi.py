@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nen import _events
@@ -14,12 +16,14 @@ from nen._native import (
     MAX_HANDSHAKE_BODY,
     STREAM_HEADERS,
     STREAM_NONCE_HEADER,
+    Answer,
     Exchange,
     Server,
     StreamSealer,
 )
 from nen._paths import Address, address
 from nen._storage import AsyncStorage
+from nen._telemetry import SealedStream
 from nen._types import ASGIApp, Headers, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -62,6 +66,7 @@ class NenMiddleware:
             raise ValueError(msg)
         self.app = app
         self._guard = Guard(options)
+        self._telemetry = self._guard.telemetry
         self._storage = AsyncStorage(self._guard.server, self._guard.store, self._guard.store_timeout_ms)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,6 +78,7 @@ class NenMiddleware:
         if scope["type"] == "websocket":
             if any(map(self._guard.protects, where.readings)):
                 _events.websocket_refused(where.path)
+                self._telemetry.refused("websocket-refused")
                 await receive()
                 await send({"type": "websocket.close", "code": 1008})
             else:
@@ -82,7 +88,7 @@ class NenMiddleware:
         if endpoint is not None:
             await self._session_endpoint(endpoint, where, scope, receive, send)
         elif any(map(self._guard.protects, where.readings)):
-            await self._protected(where, scope, receive, send)
+            await self._protected(where, self.app, scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
@@ -99,57 +105,80 @@ class NenMiddleware:
             await _send_whole(send, method, 429, b"Too Many Requests", headers)
             return
         try:
-            body = b""
-            if endpoint in ("handshake", "rotate"):
-                body = await _read_body(scope, receive, MAX_HANDSHAKE_BODY)
-            answer = await self._storage.respond(endpoint, method, where.signed, scope["headers"], body)
+            with self._telemetry.answering(endpoint):
+                answer = await self._respond(endpoint, where, scope, receive)
         except NenError as error:
-            await _refuse(send, method, where, error)
-        except _BodyTooLongError:
-            await _refuse(send, method, where, Server.handshake_too_long())
+            await self._refuse(send, method, where, error)
         except _ClientGoneError:
             return
         else:
             if endpoint != "status":
                 _events.lifecycle(endpoint)
+                self._telemetry.session(endpoint)
             await _send_whole(send, method, answer.status, answer.body, [(b"content-type", _JSON)])
 
-    async def _protected(self, where: Address, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _respond(self, endpoint: str, where: Address, scope: Scope, receive: Receive) -> Answer:
+        body = b""
+        if endpoint in ("handshake", "rotate"):
+            try:
+                body = await _read_body(scope, receive, MAX_HANDSHAKE_BODY)
+            except _BodyTooLongError:
+                raise Server.handshake_too_long() from None
+        return await self._storage.respond(endpoint, scope["method"], where.signed, scope["headers"], body)
+
+    async def _protected(self, where: Address, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Open a request, have this application answer it, and seal what it answers."""
         method = scope["method"]
+        self._telemetry.request(method)
+        refuse = partial(self._refuse, send, method, where)
         try:
-            exchange = await self._storage.admit(method, where.signed, scope["headers"])
+            with self._telemetry.opening(method):
+                exchange, plaintext = await self._open(where, scope, receive)
         except NenError as error:
-            await _refuse(send, method, where, error)
-            return
-        try:
-            plaintext = exchange.open(await _read_body(scope, receive, exchange.max_body))
-        except NenError as error:
-            await _refuse(send, method, where, error)
-            return
-        except _BodyTooLongError:
-            await _refuse(send, method, where, exchange.too_long())
+            await refuse(error)
             return
         except _ClientGoneError:
             return
 
-        answer = _Answer(exchange, self._guard.max_chunk, method, where, send)
+        answer = _Answer(exchange, self._guard, method, send, refuse)
         try:
-            await self.app(_opened(scope, exchange, plaintext), _replay(plaintext, receive), answer.send)
+            await app(_opened(scope, exchange, plaintext), _replay(plaintext, receive), answer.send)
         except Exception:
             await answer.fail("the application's handler failed")
             raise
-        await answer.fail("the application returned without an answer")
+        else:
+            await answer.fail("the application returned without an answer")
+        finally:
+            answer.close()
+
+    async def _open(self, where: Address, scope: Scope, receive: Receive) -> tuple[Exchange, bytes | None]:
+        exchange = await self._storage.admit(scope["method"], where.signed, scope["headers"])
+        try:
+            body = await _read_body(scope, receive, exchange.max_body)
+        except _BodyTooLongError:
+            raise exchange.too_long() from None
+        return exchange, exchange.open(body)
+
+    async def _refuse(self, send: Send, method: str, where: Address, error: NenError) -> None:
+        """Answer with an error: its code and message go to the client, its detail and hint to the log."""
+        _events.refused(error, method, where.signed or where.target)
+        self._telemetry.refused(error.code)
+        await _send_whole(send, method, error.http_status, error.to_json(), [(b"content-type", _JSON)])
 
 
 class _Answer:
     """The answer to one protected request, as the application makes it."""
 
-    def __init__(self, exchange: Exchange, max_chunk: int, method: str, where: Address, send: Send) -> None:
+    def __init__(
+        self, exchange: Exchange, guard: Guard, method: str, send: Send, refuse: Callable[[NenError], Awaitable[None]]
+    ) -> None:
         self._exchange = exchange
-        self._max_chunk = max_chunk
+        self._max_chunk = guard.max_chunk
         self._method = method
-        self._where = where
         self._send = send
+        self._tell_refusal = refuse
+        self._telemetry = guard.telemetry
+        self._observed = SealedStream()
         self._on_wire = False
         self._chunks: list[bytes] = []
         self._handle = self._start
@@ -162,11 +191,15 @@ class _Answer:
         """Answer with ISO-9000, unless something was sent already: then the client sees what is missing by itself."""
         await self._refuse(InternalError("ISO-9000", detail))
 
+    def close(self) -> None:
+        """Say that nothing more comes from the application."""
+        self._observed.end(complete=False)
+
     async def _refuse(self, error: NenError) -> None:
         if not self._on_wire:
             self._on_wire = True
             self._handle = self._discard
-            await _refuse(self._send, self._method, self._where, error)
+            await self._tell_refusal(error)
 
     async def _start(self, message: Message) -> None:
         if message["type"] != "http.response.start":
@@ -193,7 +226,8 @@ class _Answer:
         if not more:
             self._handle = self._finished
             body = b"".join(self._chunks)
-            answer = self._exchange.seal_as(self._form, self._status, body)
+            with self._telemetry.sealing(self._form):
+                answer = self._exchange.seal_as(self._form, self._status, body)
             size = len(answer.body)
             if self._method == "HEAD" and not body and self._length.isdigit():
                 size = Exchange.sealed_size(_number(self._length))
@@ -203,6 +237,7 @@ class _Answer:
 
     async def _start_stream(self) -> None:
         sealer = self._exchange.stream()
+        self._observed = self._telemetry.streaming()
         headers = [
             *self._headers,
             *_STREAM_HEADERS,
@@ -219,9 +254,11 @@ class _Answer:
             chunk = b""
         for start in range(0, len(chunk), self._max_chunk):
             await self._send_frames(self._sealer.seal(chunk[start : start + self._max_chunk]), more=True)
+            self._observed.chunk()
         if not more:
             self._handle = self._finished
             await self._send_frames(b"" if self._method == "HEAD" else self._sealer.finish(), more=False)
+            self._observed.end(complete=True)
 
     async def _send_frames(self, frames: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": frames, "more_body": more})
@@ -298,12 +335,6 @@ def _body_of(message: Message) -> tuple[bytes, bool]:
         msg = f"expected http.response.body on a protected path, not {message['type']}"
         raise RuntimeError(msg)
     return bytes(message.get("body", b"")), bool(message.get("more_body", False))
-
-
-async def _refuse(send: Send, method: str, where: Address, error: NenError) -> None:
-    """Answer with an error: its code and message go to the client, its detail and hint to the log."""
-    _events.refused(error, method, where.signed or where.target)
-    await _send_whole(send, method, error.http_status, error.to_json(), [(b"content-type", _JSON)])
 
 
 async def _send_whole(  # noqa: PLR0913 - each is a part of one HTTP answer
