@@ -38,10 +38,10 @@ class Peer(NamedTuple):
 class Options(TypedDict, total=False):
     """The options of a middleware. Each is checked when the middleware is made."""
 
-    protect: Iterable[str] | PathRule | None
+    protect: Iterable[str] | PathRule | Literal["decorated"] | None
     """Which paths are protected: patterns such as ``["/api/*"]``, where ``*`` stands for anything, or a function of the
-    path. It sees the path that the application routes by: decoded, below the mount point. Default: every path outside
-    ``prefix``."""
+    path. It sees the path that the application routes by: decoded, below the mount point. With ``"decorated"`` it is
+    no path, but the endpoints under :func:`nen.decorators.with_nen`. Default: every path outside ``prefix``."""
     store: SessionStore | None
     """Where sessions and used nonces are kept. Default: a :class:`nen.MemorySessionStore`, which serves one process and
     has limits for both."""

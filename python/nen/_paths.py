@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from nen._types import Scope
@@ -56,10 +56,12 @@ def address(scope: Scope, external_prefix: bytes) -> Address:
     return Address(readings[0], tuple(readings), target or b"/", signed)
 
 
-def path_rule(protect: Iterable[str] | PathRule | None) -> PathRule:
+def path_rule(protect: Iterable[str] | PathRule | Literal["decorated"] | None) -> PathRule:
     """Turn the option ``protect`` into a rule. Whatever is doubtful about a path makes it a protected one."""
     if protect is None:
         return lambda _: True
+    if protect == "decorated":
+        return lambda _: False
     matches = protect if callable(protect) else _patterns(protect)
 
     def protects(path: str) -> bool:
@@ -75,13 +77,16 @@ def path_rule(protect: Iterable[str] | PathRule | None) -> PathRule:
 
 def _patterns(patterns: Iterable[str]) -> PathRule:
     if isinstance(patterns, str):
-        msg = "protect is a list of patterns or a function, not a string"
+        msg = 'protect is a list of patterns, a function, or "decorated", and no other string'
         raise TypeError(msg)
     patterns = list(patterns)
     if not patterns:
         msg = "protect is an empty list, so that nothing would be protected"
         raise ValueError(msg)
     for pattern in patterns:
+        if not isinstance(pattern, str):
+            msg = f"a pattern of protect must be a string, not {type(pattern).__name__}"
+            raise TypeError(msg)
         if not pattern.startswith(("/", "*")):
             msg = f"a pattern of protect must start with a slash or an asterisk: {pattern!r}"
             raise ValueError(msg)

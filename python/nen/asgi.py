@@ -25,11 +25,12 @@ from nen._paths import Address, address
 from nen._storage import AsyncStorage
 from nen._telemetry import SealedStream
 from nen._types import ASGIApp, Headers, Message, Receive, Scope, Send
+from nen.decorators import PROTECTED, with_nen, with_nen_stream
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["NenMiddleware", "Options", "Peer"]
+__all__ = ["NenMiddleware", "Options", "Peer", "with_nen", "with_nen_stream"]
 
 _JSON = JSON_CONTENT_TYPE.encode()
 _TEXT: Headers = [(b"content-type", b"text/plain; charset=utf-8")]
@@ -90,6 +91,8 @@ class NenMiddleware:
         elif any(map(self._guard.protects, where.readings)):
             await self._protected(where, self.app, scope, receive, send)
         else:
+            # A decorated endpoint finds here what protects it.
+            scope[PROTECTED] = partial(self._protected, where)
             await self.app(scope, receive, send)
 
     async def _session_endpoint(
