@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
 
 import nen
+from nen.asgi import NenMiddleware
 from tests import app as app_module
 from tests.app import Gate, create_app
 from tests.conftest import Connect, Serve
@@ -65,6 +75,33 @@ def test_a_client_that_leaves_stops_the_generator(serve: Serve, connect: Connect
         assert next(chunks) == b"on and on"
         assert not gate.ended.is_set()
     assert gate.ended.wait(10)
+
+
+def test_a_slow_client_makes_the_generator_wait(serve: Serve, connect: Connect) -> None:
+    size, total, made = 256 * 1024, 128, 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal made
+        for made in range(1, total + 1):  # noqa: B007 - the test sees how far it has come
+            yield bytes(size)
+
+    async def flood(_: Request) -> StreamingResponse:
+        return StreamingResponse(chunks())
+
+    app = Starlette(routes=[Route("/flood", flood)], middleware=[Middleware(NenMiddleware)])
+    peer = connect(serve(app))
+    small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)]
+    with httpx.Client(base_url=str(peer.http.base_url), transport=httpx.HTTPTransport(socket_options=small)) as http:
+        peer.http.close()
+        peer.http = http
+        with peer.stream("GET", "/flood") as received:
+            length, before = len(next(received)), -1
+            while made != before:
+                before = made
+                time.sleep(0.5)
+            assert made < total / 2, "32 MiB fit into no buffer, so that the generator must have stopped"
+            assert length + sum(map(len, received)) == total * size
+    assert made == total
 
 
 def test_a_failure_in_the_middle_reaches_the_client_as_truncation(peer: Peer) -> None:
