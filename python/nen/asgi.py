@@ -62,7 +62,7 @@ class NenMiddleware:
 
     def __init__(self, app: ASGIApp, **options: Unpack[Options]) -> None:
         own_root: object = getattr(app, "root_path", None)
-        if options.get("protect") is not None and own_root:
+        if options.get("protect") not in (None, "decorated") and own_root:
             msg = "only the application's own middleware sees its root_path: use app.add_middleware(NenMiddleware, ...)"
             raise ValueError(msg)
         self.app = app

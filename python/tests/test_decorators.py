@@ -229,6 +229,19 @@ def test_on_a_path_that_is_protected_anyway(make: Any, serve: Serve, connect: Co
     assert peer.fetch("GET", "/plain").value == {"nen": True}
 
 
+def test_around_an_application_that_sets_its_own_root_path(serve: Serve, connect: Connect) -> None:
+    app = FastAPI()
+    app.root_path = "/proxied"
+    app.post("/secure-data")(secure_data)
+    peer = connect(serve(NenMiddleware(app, protect="decorated", external_prefix="/proxied")))
+    call = nen.Call("POST", "/proxied/secure-data")
+    sealed = call.seal(peer.nen, b"[1]")
+    response = peer.http.post("/secure-data", content=sealed.body, headers=sealed.headers)
+    outcome = call.open(peer.nen, response.status_code, None, response.content)
+    assert outcome.json is not None
+    assert b'"received":[1]' in outcome.json
+
+
 def test_without_the_middleware_it_says_what_to_add(serve: Serve) -> None:
     scope = {"type": "http", "method": "GET", "headers": []}
     with pytest.raises(RuntimeError, match=r"secure_data needs the middleware: app\.add_middleware"):
