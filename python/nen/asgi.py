@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from nen import _events
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["NenMiddleware", "Options", "Peer", "with_nen", "with_nen_stream"]
 
 _JSON = JSON_CONTENT_TYPE.encode()
-_TEXT: Headers = [(b"content-type", b"text/plain; charset=utf-8")]
+_TEXT = b"text/plain; charset=utf-8"
 _STREAM_HEADERS: Headers = [(name.lower().encode(), value.encode()) for name, value in STREAM_HEADERS]
 
 _NOT_FOR_THE_APPLICATION = frozenset(name.encode() for name in HIDDEN_REQUEST_HEADERS)
@@ -100,12 +101,11 @@ class NenMiddleware:
     ) -> None:
         method = scope["method"]
         if endpoint == "not-found":
-            await _send_whole(send, method, 404, b"Not Found", _TEXT)
+            await _send_text(send, method, 404, [])
             return
         seconds = self._guard.handshake_wait(endpoint, scope)
         if seconds:
-            headers = [*_TEXT, (b"retry-after", str(seconds).encode())]
-            await _send_whole(send, method, 429, b"Too Many Requests", headers)
+            await _send_text(send, method, 429, [(b"retry-after", str(seconds).encode())])
             return
         try:
             with self._telemetry.answering(endpoint):
@@ -118,7 +118,7 @@ class NenMiddleware:
             if endpoint != "status":
                 _events.lifecycle(endpoint)
                 self._telemetry.session(endpoint)
-            await _send_whole(send, method, answer.status, answer.body, [(b"content-type", _JSON)])
+            await _send_whole(send, method, answer.status, answer.body, [(b"content-type", _JSON)], len(answer.body))
 
     async def _respond(self, endpoint: str, where: Address, scope: Scope, receive: Receive) -> Answer:
         body = b""
@@ -166,7 +166,8 @@ class NenMiddleware:
         """Answer with an error: its code and message go to the client, its detail and hint to the log."""
         _events.refused(error, method, where.signed or where.target)
         self._telemetry.refused(error.code)
-        await _send_whole(send, method, error.http_status, error.to_json(), [(b"content-type", _JSON)])
+        body = error.to_json()
+        await _send_whole(send, method, error.http_status, body, [(b"content-type", _JSON)], len(body))
 
 
 class _Answer:
@@ -231,12 +232,13 @@ class _Answer:
             body = b"".join(self._chunks)
             with self._telemetry.sealing(self._form):
                 answer = self._exchange.seal_as(self._form, self._status, body)
-            size = len(answer.body)
+            size: int | None = len(answer.body)
             if self._method == "HEAD" and not body and self._length.isdigit():
-                size = Exchange.sealed_size(_number(self._length))
+                # The length of text as a JSON string does not follow from its own.
+                size = Exchange.sealed_size(_number(self._length)) if self._form == "json" else None
             headers = [*self._headers, (b"content-type", _JSON)]
             self._on_wire = True
-            await _send_whole(self._send, self._method, answer.status, answer.body, headers, size=size)
+            await _send_whole(self._send, self._method, answer.status, answer.body, headers, size)
 
     async def _start_stream(self) -> None:
         sealer = self._exchange.stream()
@@ -340,11 +342,17 @@ def _body_of(message: Message) -> tuple[bytes, bool]:
     return bytes(message.get("body", b"")), bool(message.get("more_body", False))
 
 
-async def _send_whole(  # noqa: PLR0913 - each is a part of one HTTP answer
-    send: Send, method: str, status: int, body: bytes, headers: Headers, *, size: int | None = None
+async def _send_text(send: Send, method: str, status: int, headers: Headers) -> None:
+    """Answer with what a status means."""
+    body = HTTPStatus(status).phrase.encode()
+    await _send_whole(send, method, status, body, [*headers, (b"content-type", _TEXT)], len(body))
+
+
+async def _send_whole(  # noqa: PLR0913, PLR0917 - each is a part of one HTTP answer
+    send: Send, method: str, status: int, body: bytes, headers: Headers, size: int | None
 ) -> None:
     """Send an answer that no cache may keep. HEAD gets the same headers and no body, whose size may be all there is."""
-    length = len(body) if size is None else size
-    headers = [*headers, (b"content-length", str(length).encode()), (b"cache-control", b"no-store")]
+    length = [] if size is None else [(b"content-length", str(size).encode())]
+    headers = [*headers, *length, (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body, "more_body": False})

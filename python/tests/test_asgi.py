@@ -110,6 +110,13 @@ def test_head_is_answered_by_an_application_that_knows_it() -> None:
     assert connection.body == b""
 
 
+def test_head_of_text_has_no_length_that_would_be_wrong() -> None:
+    connection = Connection(answering(start(404, b"text/plain", (b"content-length", b"7")), body()), "HEAD", None)
+    connection.run()
+    assert connection.status == 404
+    assert b"content-length" not in dict(connection.sent[0]["headers"])
+
+
 def test_the_application_reads_the_plain_body_once_and_then_the_end() -> None:
     seen: list[Any] = []
 
