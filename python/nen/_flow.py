@@ -14,8 +14,8 @@ from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from nen import _events
 from nen._errors import HandshakeError, SessionError, StreamError, WireError
-from nen._events import logger
 from nen._http import Address
 from nen._native import (
     HIDDEN_ANSWER_HEADERS,
@@ -158,9 +158,9 @@ class Connection:
         def reestablish() -> Flow[None]:
             if self.session_id != lost:
                 return
-            if lost is not None:
-                _log_lost()
             yield from self._exchange_keys()
+            if lost is not None:
+                _events.reestablished(str(self.address))
 
         yield Change(f"reestablish {lost}", reestablish)
 
@@ -168,7 +168,6 @@ class Connection:
         handshake = self._core.handshake()
         answer = yield from self._key_exchange(self._endpoint("POST", "handshake", [], handshake.body))
         self._core.establish(handshake, answer.status, answer.body)
-        logger.debug("session established", extra={"nen_event": "established"})
 
     def _lifecycle(self, action: str, make: Callable[[bytes], LifecycleCall]) -> Flow[bool]:
         call = make(self.address.resolve(f"{self._prefix}/{action}").raw_path)
@@ -183,10 +182,10 @@ class Connection:
             if outcome.kind == "done":
                 return outcome.value is True
             if outcome.kind == "reestablish":
-                _log_lost()
                 yield from self._exchange_keys()
+                _events.reestablished(str(self.address))
                 return True
-            _log_repeat()
+            _events.clock_corrected(str(self.address))
 
     def _endpoint(self, method: str, action: str, headers: list[tuple[str, str]], body: bytes | None) -> Request:
         url = self.address.resolve(f"{self._prefix}/{action}")
@@ -261,10 +260,11 @@ class Connection:
                 return NenResponse(answer.status, answer.headers, answer.body, is_sealed=False)
             if outcome.kind == "answer":
                 return self._opened(answer, outcome.json)
+            sid = dict(sealed.headers)[SESSION_HEADER]
             if outcome.kind == "reestablish":
-                yield from self._reestablish(dict(sealed.headers)[SESSION_HEADER])
-            else:
-                _log_repeat()
+                yield from self._reestablish(sid)
+            elif sid == self.session_id:  # Else another call has replaced the session meanwhile.
+                _events.clock_corrected(str(self.address))
 
     def _seal(self, call: Call, body: bytes | None) -> Flow[SealedRequest]:
         """Seal an attempt in the session there is, or in a new one."""
@@ -318,11 +318,3 @@ def _is_stream(headers: Mapping[str, str]) -> bool:
     """Tell whether an answer means to be a stream; whether it is one, its nonce and its chunks show."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     return media_type == STREAM_CONTENT_TYPE or STREAM_NONCE_HEADER in headers
-
-
-def _log_lost() -> None:
-    logger.info("the server has lost the session, a new one is made", extra={"nen_event": "lost"})
-
-
-def _log_repeat() -> None:
-    logger.info("the request is repeated, in another session or at the server's time", extra={"nen_event": "repeat"})

@@ -12,8 +12,8 @@ does not come is raised as it is, but for a key exchange, where it is the cause 
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
@@ -152,7 +152,6 @@ class NenClient(_BaseClient["httpx.Client | httpx2.Client"]):
         """Send a request as :meth:`fetch` does and return the answer, whatever its status."""
         return self._run(self._connection.request(Outgoing(method, path, json, headers, timeout)))
 
-    @contextmanager
     def stream(
         self,
         path: str,
@@ -161,18 +160,17 @@ class NenClient(_BaseClient["httpx.Client | httpx2.Client"]):
         json: Any = UNSET,  # noqa: ANN401
         headers: _Headers | None = None,
         timeout: _Timeout = UNSET,
-    ) -> Iterator[NenStream]:
-        """Send a request as :meth:`fetch` does to an endpoint that streams. Leaving the context ends the request.
+    ) -> _Streaming:
+        """Send a request as :meth:`fetch` does to an endpoint that streams, when it is entered or iterated over.
+
+        Iterating over it gives text. ``with client.stream(...) as stream`` gives the :class:`NenStream`, for
+        bytes too, and leaving that context ends the request.
 
         Raises ISO-7002 from a :class:`NenHTTPError` for an answer that is not 2xx; ISO-7001 for one that is no stream;
         and what :meth:`fetch` raises before there is an answer.
         """
         outgoing = Outgoing(method or _method(json), path, json, headers, timeout)
-        stream: NenStream = self._run(self._connection.stream(outgoing))
-        try:
-            yield stream
-        finally:
-            stream.close()
+        return _Streaming(lambda: self._run(self._connection.stream(outgoing)))
 
     def rotate(self) -> None:
         """Replace the session by a new one. Calls under way are answered under the old keys.
@@ -282,8 +280,7 @@ class AsyncNenClient(_BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
         """As :meth:`NenClient.request`."""
         return await self._run(self._connection.request(Outgoing(method, path, json, headers, timeout)))
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self,
         path: str,
         *,
@@ -291,14 +288,10 @@ class AsyncNenClient(_BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
         json: Any = UNSET,  # noqa: ANN401
         headers: _Headers | None = None,
         timeout: _Timeout = UNSET,
-    ) -> AsyncIterator[AsyncNenStream]:
-        """As :meth:`NenClient.stream`."""
+    ) -> _AsyncStreaming:
+        """As :meth:`NenClient.stream`, by ``async with`` or ``async for``."""
         outgoing = Outgoing(method or _method(json), path, json, headers, timeout)
-        stream: AsyncNenStream = await self._run(self._connection.stream(outgoing))
-        try:
-            yield stream
-        finally:
-            await stream.aclose()
+        return _AsyncStreaming(lambda: self._run(self._connection.stream(outgoing)))
 
     async def rotate(self) -> None:
         """As :meth:`NenClient.rotate`."""
@@ -466,6 +459,43 @@ class AsyncNenStream(_BaseStream):
         """End the stream, also before its end, and its request with it."""
         await self._received.aclose()
         await self._response.aclose()
+
+
+class _Streaming:
+    """A request for a stream, not sent yet."""
+
+    def __init__(self, send: Callable[[], NenStream]) -> None:
+        self._send = send
+
+    def __enter__(self) -> NenStream:
+        self._stream = self._send()
+        return self._stream
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def __iter__(self) -> Iterator[str]:
+        with self as stream:
+            yield from stream.iter_text()
+
+
+class _AsyncStreaming:
+    """A request for a stream, not sent yet."""
+
+    def __init__(self, send: Callable[[], Awaitable[AsyncNenStream]]) -> None:
+        self._send = send
+
+    async def __aenter__(self) -> AsyncNenStream:
+        self._stream = await self._send()
+        return self._stream
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stream.aclose()
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        async with self as stream:
+            async for text in stream.aiter_text():
+                yield text
 
 
 class _Body:

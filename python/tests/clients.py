@@ -112,6 +112,15 @@ class Driven:
         with self._portal.wrap_async_context_manager(context) if self._portal else context as stream:
             yield Stream(self._portal, stream)
 
+    def texts(self, path: str, **options: Any) -> list[str]:
+        """Iterate over what stream() gives, without entering it."""
+        streaming = self.client.stream(path, **options)
+
+        async def collect() -> list[str]:
+            return [text async for text in streaming]
+
+        return self._portal.call(collect) if self._portal else list(streaming)
+
 
 class Stream:
     """A stream of either kind, with the methods of the one that is waited on."""

@@ -173,6 +173,12 @@ def test_a_method_that_is_none_is_not_sent(client: Driven, method: str) -> None:
     assert caught.value.code == "ISO-3002"
 
 
+def test_a_stream_is_iterated_over_as_text(client: Driven) -> None:
+    assert client.texts("/api/chat", json={"prompt": "token by token"}) == ["token ", "by ", "token "]
+    with pytest.raises(nen.StreamError, match="ISO-7002"):
+        client.texts("/api/teapot")
+
+
 @pytest.mark.parametrize("options", [{}, {"json": {"prompt": "secure streaming works"}}])
 def test_a_stream_is_its_chunks(client: Driven, options: Any) -> None:
     with client.stream("/api/chat", **options) as stream:

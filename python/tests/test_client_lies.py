@@ -242,13 +242,15 @@ def date_in(seconds: int) -> str:
     return formatdate(time() + seconds, usegmt=True)
 
 
-def test_a_clock_that_is_wrong_is_corrected_once(serve: Serve, dial: Dial) -> None:
+def test_a_clock_that_is_wrong_is_corrected_once(serve: Serve, dial: Dial, caplog: pytest.LogCaptureFixture) -> None:
     clock = WrongClock(1, date_in(20))
     client = dial(serve(Instead(create_app(), PATH, clock), date_header=False))
     assert client.fetch(PATH)["message"] == "Securely processed"
     assert client.recorded.log == [f"200 {HANDSHAKE}", f"401 {PATH}", f"200 {PATH}"]
     ahead = int(client.recorded.request.headers[nen.TIMESTAMP_HEADER]) - time() * 1000
     assert 15_000 < ahead < 25_000
+    events = [getattr(record, "nen_event", None) for record in caplog.records if record.name == "nen"]
+    assert events == ["clock-corrected"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +61,17 @@ def test_a_session_that_was_lost_is_made_anew(base_url: str, client: Driven) -> 
     again = ["401 {0}", f"200 {HANDSHAKE}", "200 {0}"]
     expected = [entry.format(path) for path in (PATH, "/api/chat") for entry in again]
     assert client.recorded.log == [f"200 {HANDSHAKE}", *expected]
+
+
+def test_a_session_that_was_made_anew_is_recorded_once(
+    base_url: str, client: Driven, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "nen")
+    client.handshake()
+    end_behind_the_back(base_url, client.session_id)
+    client.fetch(PATH)
+    recorded = [vars(record) for record in caplog.records if getattr(record, "nen_server", None)]
+    assert [(entry["nen_event"], entry["nen_server"]) for entry in recorded] == [("reestablished", base_url)]
 
 
 def test_many_calls_make_one_session_anew(serve: Serve, dial: Dial) -> None:
