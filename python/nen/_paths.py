@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
-from nen._types import Scope
+from nen._types import Environ, Scope
 
 PathRule = Callable[[str], bool]
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Control characters, and what stands for bytes that are not UTF-8.
+_DOUBTFUL = re.compile(r"[\x00-\x1f\x7f\ufffd]")
+_ABSOLUTE_FORM = re.compile(r"\Ahttps?://[^/?#]*", re.IGNORECASE)
 _UNRESERVED = re.compile(r"[A-Za-z0-9\-._~/]*")
 
 
@@ -56,6 +58,25 @@ def address(scope: Scope, external_prefix: bytes) -> Address:
     return Address(readings[0], tuple(readings), target or b"/", signed)
 
 
+def wsgi_scope(environ: Environ) -> Scope:
+    """Tell of the path of a WSGI request what ASGI would."""
+    root, info = (
+        environ.get(key, "").encode("latin-1").decode(errors="replace") for key in ("SCRIPT_NAME", "PATH_INFO")
+    )
+    path = root + info or "/"
+    return {"path": path, "root_path": root, "raw_path": _wsgi_raw_path(environ) if path.startswith("/") else b""}
+
+
+def _wsgi_raw_path(environ: Environ) -> bytes | None:
+    """Find the path as it travelled. No standard tells of it, but most servers do, in one of two ways."""
+    target: str | None = environ.get("RAW_URI", environ.get("REQUEST_URI"))
+    if target is None:
+        return None
+    # What a client sends to a proxy has a scheme and an authority (RFC 9112 section 3.2.2).
+    path = _ABSOLUTE_FORM.sub("", target).partition("?")[0]
+    return path.encode("latin-1") or b"/"
+
+
 def path_rule(protect: Iterable[str] | PathRule | Literal["decorated"] | None) -> PathRule:
     """Turn the option ``protect`` into a rule. Whatever is doubtful about a path makes it a protected one."""
     if protect is None:
@@ -67,7 +88,7 @@ def path_rule(protect: Iterable[str] | PathRule | Literal["decorated"] | None) -
     def protects(path: str) -> bool:
         # Routers differ on repeated and trailing slashes and on paths that are none, and a regular expression's `$`
         # overlooks a final line feed.
-        if not path.startswith("/") or _CONTROL.search(path):
+        if not path.startswith("/") or _DOUBTFUL.search(path):
             return True
         plain = re.sub("/+", "/", path).rstrip("/")
         return any(matches(spelling) for spelling in {path, plain or "/", plain + "/"})
