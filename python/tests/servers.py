@@ -63,10 +63,16 @@ def on_werkzeug(app: Any) -> Iterator[str]:
 @contextmanager
 def on_waitress(app: Any) -> Iterator[str]:
     """Serve a WSGI application by waitress."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = waitress.create_server(app, sockets=[listener], channel_request_lookahead=1)
-        with _in_a_thread(server.run, lambda: server.trigger.pull_trigger(server.close)):
-            yield address(listener)
+    listener = socket.create_server(("127.0.0.1", 0))
+    connections: dict[int, Any] = {}
+    server = waitress.create_server(app, connections, sockets=[listener], channel_request_lookahead=1)
+
+    def stop() -> None:
+        server.trigger.pull_trigger(lambda: waitress.wasyncore.close_all(connections))
+
+    with _in_a_thread(server.run, stop):
+        yield address(listener)
+    server.task_dispatcher.shutdown()
 
 
 @contextmanager
