@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import re
+import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -143,6 +145,29 @@ def test_a_body_may_come_in_pieces(peer: Peer) -> None:
     outcome = call.open(peer.nen, response.status_code, None, response.content)
     assert outcome.json is not None
     assert b"[1]" in outcome.json.replace(b" ", b"")
+
+
+# The server of werkzeug, which is for development, answers HTTP/1.0 by chunks of HTTP/1.1.
+@pytest.mark.parametrize("url", [name for name in SERVED if "werkzeug" not in name], indirect=True)
+def test_a_client_of_http_1_0_has_its_stream(peer: Peer) -> None:
+    peer.http.post("/plain/open")
+    call, request = peer.seal("GET", "/api/gated")
+    lines = ["GET /api/gated HTTP/1.0", *(f"{name}: {value}" for name, value in request.headers.items()), "", ""]
+    with socket.create_connection((request.url.host, request.url.port or 80), timeout=10) as connection:
+        connection.sendall("\r\n".join(lines).replace("keep-alive", "close").encode())
+        head, _, body = b"".join(iter(lambda: connection.recv(4096), b"")).partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    nonce = re.search(rb"(?i)x-nen-stream-nonce: (\S+)", head)
+    assert nonce is not None
+    opener = call.open_stream(peer.nen, nonce[1])
+    opener.push(body)
+    assert [opener.next_chunk(), opener.next_chunk(), opener.next_chunk()] == [b"first", b"second", None]
+    opener.end()
+
+
+@pytest.mark.parametrize("url", [name for name in SERVED if "Django" in name], indirect=True)
+def test_views_of_django_that_want_a_csrf_token_still_do(peer: Peer) -> None:
+    assert peer.fetch("POST", "/api/form", {}).status == 403
 
 
 def test_http_2(connect: Connect) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -363,11 +364,15 @@ def raising(*_: Any) -> Iterable[bytes]:
         answering("200 OK", [TEXT], Parts(LookupError(KABOOM))),
     ],
 )
-def test_a_failure_before_anything_was_sent_is_answered_and_told_to_the_server(app: App) -> None:
+def test_a_failure_before_anything_was_sent_is_answered_and_told_to_the_server(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
     connection = Connection(app)
     connection.assert_refused("ISO-9000")
     assert KABOOM.encode() not in connection.body
     assert f"LookupError: {KABOOM}" in connection.errors.getvalue()
+    assert KABOOM not in caplog.text
+    assert "ISO-9000" in caplog.text
 
 
 def test_a_failure_in_the_middle_of_a_stream_goes_on_to_the_server() -> None:
@@ -435,3 +440,31 @@ def test_an_application_that_starts_twice_is_an_internal_error() -> None:
 def test_headers_that_the_server_refuses_are_an_internal_error() -> None:
     connection = Connection(answering("200 OK", [JSON, ("X-Mine", "a\nb")], [b"1"]))
     connection.assert_refused("ISO-9000")
+
+
+class LateStore:
+    """A store of plain functions that does not answer in time."""
+
+    def get(self, _: str) -> None:
+        time.sleep(0.2)
+
+    set = delete = claim_nonce = get
+
+
+class AsyncStore:
+    async def get(self, _: str) -> None: ...
+
+    set = delete = claim_nonce = get
+
+
+def test_a_store_is_asked_within_its_time() -> None:
+    connection = Connection(raising)
+    store: Any = LateStore()
+    connection.app = validator(NenMiddleware(raising, store=store, store_timeout_ms=20))
+    connection.assert_refused("ISO-9001")
+
+
+@pytest.mark.parametrize("options", [{"store": AsyncStore()}, {"no_option": 1}])
+def test_options_are_checked_when_the_middleware_is_made(options: Any) -> None:
+    with pytest.raises(TypeError):
+        NenMiddleware(raising, **options)

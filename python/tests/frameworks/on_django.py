@@ -12,6 +12,7 @@ from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 
 import nen.asgi
 import nen.wsgi
@@ -19,7 +20,12 @@ from tests.app import KABOOM, Gate
 
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
-    MIDDLEWARE=["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"],
+    MIDDLEWARE=[
+        "django.middleware.security.SecurityMiddleware",
+        "django.middleware.gzip.GZipMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+    ],
     ROOT_URLCONF=__name__,
     SECRET_KEY="of the tests",  # noqa: S106 - it signs nothing
 )
@@ -34,7 +40,9 @@ def peer_of(request: HttpRequest) -> Any:
 
 def secure_data(request: HttpRequest) -> JsonResponse:
     received = json.loads(request.body) if request.body else None
-    return JsonResponse({"received": received, "nen": peer_of(request) is not None})
+    return JsonResponse(
+        {"received": received, "nen": peer_of(request) is not None, "text": "long enough to be compressed" * 20}
+    )
 
 
 def notes(_: HttpRequest, note: str) -> JsonResponse:
@@ -126,19 +134,20 @@ def ended(_: HttpRequest) -> JsonResponse:
 
 
 urlpatterns = [
-    path("api/secure-data", secure_data),
-    path("plain/secure-data", secure_data),
+    path("api/secure-data", csrf_exempt(secure_data)),
+    path("plain/secure-data", csrf_exempt(secure_data)),
     path("api/notes/<note>", notes),
-    path("api/created", created),
-    path("api/whoami", whoami),
-    path("api/nothing", nothing),
+    path("api/created", csrf_exempt(created)),
+    path("api/whoami", csrf_exempt(whoami)),
+    path("api/nothing", csrf_exempt(nothing)),
     path("api/moved", moved),
     path("api/teapot", teapot),
-    path("api/boom", boom),
+    path("api/boom", csrf_exempt(boom)),
     path("api/gated", stream(gated, async_gated)),
     path("api/broken-stream", stream(broken, async_broken)),
     path("api/endless", stream(endless, async_endless)),
-    path("plain/open", open_gate),
+    path("api/form", secure_data),
+    path("plain/open", csrf_exempt(open_gate)),
     path("plain/ended", ended),
 ]
 
