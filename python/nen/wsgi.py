@@ -143,7 +143,8 @@ class _Request:
     @property
     def is_websocket(self) -> bool:
         """Whether it asks for a connection that is not HTTP, or has become one."""
-        return "websocket" in self._environ.get("HTTP_UPGRADE", "").lower() or "wsgi.websocket" in self._environ
+        upgrade = self._environ.get("HTTP_UPGRADE", "").lower()
+        return "websocket" in upgrade or self._environ.get("wsgi.websocket") is not None
 
     def read_body(self, limit: int) -> bytes:
         """Read the body, at most ``limit`` bytes of it."""

@@ -131,6 +131,13 @@ def test_a_replay_is_refused(peer: Peer) -> None:
     assert peer.send(request).json()["error"]["code"] == "ISO-5001"
 
 
+@pytest.mark.parametrize("name", [nen.SESSION_HEADER, nen.TIMESTAMP_HEADER, nen.NONCE_HEADER, nen.SIGNATURE_HEADER])
+def test_a_header_that_stands_twice_is_refused(peer: Peer, name: str) -> None:
+    headers = nen.Call("GET", "/api/secure-data").seal(peer.nen).headers
+    twice = [header for header in headers if header[0] == name] + headers
+    assert peer.http.get("/api/secure-data", headers=twice).status_code == 401
+
+
 def test_other_paths_are_not_touched(url: str) -> None:
     answer = httpx.post(f"{url}/plain/secure-data", json=[1])
     assert answer.json() == answer.json() | {"received": [1], "nen": False}
