@@ -56,6 +56,8 @@ class Connection:
         assert exc_info or not self.status_line
         assert not any(self.sent)
         self.status_line, self.headers = status, dict(headers)
+        if "X-Refused" in self.headers:
+            raise ValueError
         return self.sent.append
 
     def open(self) -> Iterator[bytes]:
@@ -286,6 +288,33 @@ def test_a_body_that_is_too_long_or_of_no_sure_length(environ: dict[str, Any], r
     assert body.tell() == read
 
 
+def test_a_body_may_be_as_long_as_the_limit_and_no_longer() -> None:
+    length = len(Connection(raising).sealed)
+    for max_body, status in ((length, 200), (length - 1, 400)):
+        connection = Connection(answering("200 OK", [JSON], [b"1"]), max_body=max_body)
+        connection.environ |= {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
+        connection.run()
+        assert connection.status == status
+
+
+def test_a_body_that_ends_before_its_length_is_refused() -> None:
+    connection = Connection(answering("200 OK", [JSON], [b"1"]))
+    connection.environ["CONTENT_LENGTH"] = str(len(connection.sealed) + 1)
+    connection.assert_refused("ISO-6001")
+
+
+def test_the_application_sees_the_method_as_it_was_signed() -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [JSON])
+        return [json.dumps(environ["REQUEST_METHOD"]).encode()]
+
+    connection = Connection(app)
+    connection.app = connection.middleware  # the checker wants methods in upper case
+    connection.environ["REQUEST_METHOD"] = "post"
+    connection.sent.extend(connection.open())
+    assert connection.value == "POST"
+
+
 def test_a_websocket_is_refused() -> None:
     for environ in ({"HTTP_UPGRADE": "WebSocket", "HTTP_CONNECTION": "Upgrade"}, {"wsgi.websocket": object()}):
         connection = Connection(answering("200 OK", [JSON], [b"1"]))
@@ -438,7 +467,7 @@ def test_an_application_that_starts_twice_is_an_internal_error() -> None:
 
 
 def test_headers_that_the_server_refuses_are_an_internal_error() -> None:
-    connection = Connection(answering("200 OK", [JSON, ("X-Mine", "a\nb")], [b"1"]))
+    connection = Connection(answering("200 OK", [JSON, ("X-Refused", "by the server")], [b"1"]))
     connection.assert_refused("ISO-9000")
 
 
