@@ -22,12 +22,14 @@ from nen._native import (
     STREAM_HEADERS,
     STREAM_NONCE_HEADER,
     TIMESTAMP_HEADER,
+    Answer,
     Exchange,
     Server,
     StreamSealer,
 )
 from nen._paths import address, wsgi_scope
 from nen._storage import SyncStorage
+from nen._telemetry import SealedStream
 from nen._types import Environ, ExcInfo, Headers, StartResponse, TextHeaders, Write, WSGIApp
 
 if TYPE_CHECKING:
@@ -80,13 +82,17 @@ class NenMiddleware:
     """
 
     def __init__(self, app: WSGIApp, **options: Unpack[Options]) -> None:
+        if options.get("protect") == "decorated":
+            msg = 'protect="decorated" is for ASGI, where endpoints can be decorated; name the paths here'
+            raise ValueError(msg)
         self.app = app
         self._guard = Guard(options)
         self._storage = SyncStorage(self._guard.server, self._guard.store, self._guard.store_timeout_ms)
+        self._telemetry = self._guard.telemetry
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
-        request = _Request(environ, start_response, self._guard.external_prefix)
+        request = _Request(environ, start_response, self._guard)
         endpoint = self._guard.server.route(request.method, request.where.target)
         if endpoint is not None:
             return [self._session_endpoint(endpoint, request)]
@@ -97,64 +103,80 @@ class NenMiddleware:
     def _session_endpoint(self, endpoint: str, request: _Request) -> bytes:
         if endpoint == "not-found":
             return request.send_text(404)
+        seconds = self._guard.handshake_wait(endpoint, request.environ)
+        if seconds:
+            return request.send_text(429, ("Retry-After", str(seconds)))
         try:
-            body = request.read_body(MAX_HANDSHAKE_BODY) if endpoint in ("handshake", "rotate") else b""
-            answer = self._storage.respond(endpoint, request.method, request.where.signed, request.signed_headers, body)
+            with self._telemetry.answering(endpoint):
+                answer = self._respond(endpoint, request)
         except NenError as error:
             return request.refuse(error)
-        except _BodyTooLongError:
-            return request.refuse(Server.handshake_too_long())
         if endpoint != "status":
             _events.lifecycle(endpoint)
+            self._telemetry.session(endpoint)
         return request.send(answer.status, answer.body, _of_json(len(answer.body)))
+
+    def _respond(self, endpoint: str, request: _Request) -> Answer:
+        body = b""
+        if endpoint in ("handshake", "rotate"):
+            try:
+                body = request.read_body(MAX_HANDSHAKE_BODY)
+            except _BodyTooLongError:
+                raise Server.handshake_too_long() from None
+        return self._storage.respond(endpoint, request.method, request.where.signed, request.signed_headers, body)
 
     def _protected(self, request: _Request) -> Iterable[bytes]:
         if request.is_websocket:
             _events.websocket_refused(request.where.path)
+            self._telemetry.refused("websocket-refused")
             return [request.send_text(403)]
+        self._telemetry.request(request.method)
         try:
-            exchange = self._storage.admit(request.method, request.where.signed, request.signed_headers)
+            with self._telemetry.opening(request.method):
+                exchange, plaintext = self._open(request)
         except NenError as error:
             return [request.refuse(error)]
+        return _Answer(exchange, self._guard, request).begin(self.app, request.opened(exchange, plaintext))
+
+    def _open(self, request: _Request) -> tuple[Exchange, bytes | None]:
+        exchange = self._storage.admit(request.method, request.where.signed, request.signed_headers)
         try:
-            plaintext = exchange.open(request.read_body(exchange.max_body))
-        except NenError as error:
-            return [request.refuse(error)]
+            body = request.read_body(exchange.max_body)
         except _BodyTooLongError:
-            return [request.refuse(exchange.too_long())]
-        answer = _Answer(exchange, self._guard.max_chunk, request)
-        return answer.begin(self.app, request.opened(exchange, plaintext))
+            raise exchange.too_long() from None
+        return exchange, exchange.open(body)
 
 
 class _Request:
     """One request that nen answers itself, and how it does."""
 
-    def __init__(self, environ: Environ, start_response: StartResponse, external_prefix: bytes) -> None:
-        self._environ = environ
+    def __init__(self, environ: Environ, start_response: StartResponse, guard: Guard) -> None:
+        self.environ = environ
         self._start_response = start_response
+        self._telemetry = guard.telemetry
         self.method: str = environ["REQUEST_METHOD"]
-        self.where = address(wsgi_scope(environ), external_prefix)
+        self.where = address(wsgi_scope(environ), guard.external_prefix)
 
     @property
     def signed_headers(self) -> Headers:
         """Those that the protocol reads."""
-        return [(name, self._environ[key].encode("latin-1")) for name, key in _HEADERS if key in self._environ]
+        return [(name, self.environ[key].encode("latin-1")) for name, key in _HEADERS if key in self.environ]
 
     @property
     def is_websocket(self) -> bool:
         """Whether it asks for a connection that is not HTTP, or has become one."""
-        upgrade = self._environ.get("HTTP_UPGRADE", "").lower()
-        return "websocket" in upgrade or self._environ.get("wsgi.websocket") is not None
+        upgrade = self.environ.get("HTTP_UPGRADE", "").lower()
+        return "websocket" in upgrade or self.environ.get("wsgi.websocket") is not None
 
     def read_body(self, limit: int) -> bytes:
         """Read the body, at most ``limit`` bytes of it."""
-        declared = self._environ.get("CONTENT_LENGTH") or ""
+        declared = self.environ.get("CONTENT_LENGTH") or ""
         length = _length(declared)
         if declared and length is None:
             detail = "the Content-Length is no number of bytes"
             raise _malformed(detail)
-        if length is None and not self._environ.get("wsgi.input_terminated"):
-            if "HTTP_TRANSFER_ENCODING" in self._environ:
+        if length is None and not self.environ.get("wsgi.input_terminated"):
+            if "HTTP_TRANSFER_ENCODING" in self.environ:
                 detail = "the body is chunked, and the server does not say where it ends (wsgi.input_terminated)"
                 raise _malformed(detail)
             return b""
@@ -170,14 +192,14 @@ class _Request:
 
     def _read(self, most: int) -> bytes:
         chunks: list[bytes] = []
-        while most > 0 and (chunk := self._environ["wsgi.input"].read(min(most, _READ_AT_ONCE))):
+        while most > 0 and (chunk := self.environ["wsgi.input"].read(min(most, _READ_AT_ONCE))):
             chunks.append(chunk)
             most -= len(chunk)
         return b"".join(chunks)
 
     def opened(self, exchange: Exchange, plaintext: bytes | None) -> Environ:
         """Make the environ that the application sees: that of a plain JSON request."""
-        environ = {key: value for key, value in self._environ.items() if key not in _NOT_FOR_THE_APPLICATION}
+        environ = {key: value for key, value in self.environ.items() if key not in _NOT_FOR_THE_APPLICATION}
         if plaintext is not None:
             environ |= {"CONTENT_TYPE": JSON_CONTENT_TYPE, "CONTENT_LENGTH": str(len(plaintext))}
         return environ | {
@@ -197,21 +219,22 @@ class _Request:
         self.start(status, [*headers, ("Cache-Control", "no-store")], exc_info)
         return b"" if self.method == "HEAD" else body
 
-    def send_text(self, status: int) -> bytes:
+    def send_text(self, status: int, *headers: tuple[str, str]) -> bytes:
         """Answer with what a status means."""
         body = responses[status].encode()
-        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-        return self.send(status, body, headers)
+        own = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+        return self.send(status, body, [*headers, *own])
 
     def refuse(self, error: NenError, exc_info: ExcInfo | None = None) -> bytes:
         """Answer with an error: its code and message go to the client, its detail and hint to the log."""
         _events.refused(error, self.method, self.where.signed or self.where.target)
+        self._telemetry.refused(error.code)
         body = error.to_json()
         return self.send(error.http_status, body, _of_json(len(body)), exc_info)
 
     def fail(self, failure: Exception) -> bytes:
         """Answer an exception of the application, and write it to where servers write them."""
-        traceback.print_exception(failure, file=self._environ["wsgi.errors"])
+        traceback.print_exception(failure, file=self.environ["wsgi.errors"])
         error = InternalError("ISO-9000", "the application's handler failed")
         return self.refuse(error, (type(failure), failure, failure.__traceback__))
 
@@ -219,9 +242,11 @@ class _Request:
 class _Answer:
     """The answer to one protected request: made by the application, iterated and closed by the server."""
 
-    def __init__(self, exchange: Exchange, max_chunk: int, request: _Request) -> None:
+    def __init__(self, exchange: Exchange, guard: Guard, request: _Request) -> None:
         self._exchange = exchange
-        self._max_chunk = max_chunk
+        self._max_chunk = guard.max_chunk
+        self._telemetry = guard.telemetry
+        self._observed = SealedStream()
         self._request = request
         self._is_head = request.method == "HEAD"
         self._parts: Iterable[bytes] = ()
@@ -237,6 +262,7 @@ class _Answer:
             self._parts = app(environ, self._start_response)
         except Exception as failure:
             if self._sealer is not None:
+                self._observed.end(complete=False)
                 raise
             return [self._request.fail(failure)]
         return self
@@ -260,6 +286,7 @@ class _Answer:
 
     def close(self) -> None:
         """Tell the application that its answer is read no further."""
+        self._observed.end(complete=False)
         close = getattr(self._parts, "close", None)
         if close is not None:
             close()
@@ -299,14 +326,18 @@ class _Answer:
         sealer = self._stream()
         if self._is_head:
             return b""
-        starts = range(0, len(part), self._max_chunk)
-        return b"".join(sealer.seal(part[start : start + self._max_chunk]) for start in starts)
+        frames = []
+        for start in range(0, len(part), self._max_chunk):
+            frames.append(sealer.seal(part[start : start + self._max_chunk]))
+            self._observed.chunk()
+        return b"".join(frames)
 
     def _stream(self) -> StreamSealer:
         if self._sealer is None:
             sealer = self._exchange.stream()
             headers = [*self._headers, *STREAM_HEADERS, (STREAM_NONCE_HEADER, sealer.nonce_header)]
             self._write_to_server = self._request.start(self._status, headers)
+            self._observed = self._telemetry.streaming()
             self._sealer = sealer
         return self._sealer
 
@@ -319,9 +350,11 @@ class _Answer:
             return self._request.refuse(self._refusal)
         if self._form == "stream":
             sealer = self._stream()
+            self._observed.end(complete=True)
             return b"" if self._is_head else sealer.finish()
         body = b"".join(self._body)
-        answer = self._exchange.seal_as(self._form, self._status, body)
+        with self._telemetry.sealing(self._form):
+            answer = self._exchange.seal_as(self._form, self._status, body)
         size: int | None = len(answer.body)
         announced = _length(self._length)
         if self._is_head and not body and announced:

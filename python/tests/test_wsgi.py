@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
@@ -14,6 +15,8 @@ from wsgiref.validate import validator
 import pytest
 
 import nen
+from nen._telemetry import SealedStream, Telemetry
+from nen.limits import HandshakeLimit
 from nen.wsgi import NenMiddleware
 from tests.app import KABOOM
 
@@ -493,7 +496,60 @@ def test_a_store_is_asked_within_its_time() -> None:
     connection.assert_refused("ISO-9001")
 
 
-@pytest.mark.parametrize("options", [{"store": AsyncStore()}, {"no_option": 1}])
-def test_options_are_checked_when_the_middleware_is_made(options: Any) -> None:
-    with pytest.raises(TypeError):
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [({"store": AsyncStore()}, TypeError), ({"no_option": 1}, TypeError), ({"protect": "decorated"}, ValueError)],
+)
+def test_options_are_checked_when_the_middleware_is_made(options: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
         NenMiddleware(raising, **options)
+
+
+def test_handshakes_of_one_caller_may_be_limited() -> None:
+    connection = Connection(raising, "POST", handshake_limit=HandshakeLimit(1))
+    handshake = {"PATH_INFO": "/api/nen/handshake", "REMOTE_ADDR": "192.0.2.1"}
+    for status in (400, 429):
+        connection.environ |= handshake | {"wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0"}
+        connection.status_line = ""
+        connection.sent.clear()
+        connection.run()
+        assert connection.status == status
+    assert int(connection.headers["Retry-After"]) > 0
+
+
+class Observed(Telemetry):
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def request(self, method: str) -> None:
+        self.told.append(f"request {method}")
+
+    def refused(self, code: str) -> None:
+        self.told.append(f"refused {code}")
+
+    def streaming(self) -> SealedStream:
+        told = self.told
+
+        class Stream(SealedStream):
+            def chunk(self) -> None:
+                told.append("chunk")
+
+            def end(self, *, complete: bool) -> None:
+                told.append(f"end {complete}")
+
+        return Stream()
+
+
+def test_an_observer_is_told_how_requests_go() -> None:
+    for app, told in [
+        (raising, ["refused ISO-9000"]),
+        (answering("200 OK", [TEXT], [b"1", b"2"]), ["chunk", "chunk", "end True", "end False"]),
+        (answering("200 OK", [TEXT], [b"1", 2]), ["chunk", "end False"]),  # type: ignore[list-item]
+    ]:
+        observer = Observed()
+        connection = Connection(app, telemetry=observer)
+        with suppress(TypeError):
+            connection.run()
+        assert observer.told == ["request POST", *told]
