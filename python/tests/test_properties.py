@@ -51,7 +51,7 @@ def litestar() -> Any:
     def secret() -> None:
         reached.append("Litestar")
 
-    return Litestar([secret])
+    return Litestar([secret], logging_config=None)
 
 
 def flask() -> Any:

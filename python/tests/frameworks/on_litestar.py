@@ -110,4 +110,4 @@ async def ended() -> dict[str, bool]:
 
 handlers = [secure_data, notes, created, whoami, nothing, moved, teapot, boom]
 handlers += [gated, broken_stream, endless, open_gate, ended]
-app = NenMiddleware(Litestar(handlers), protect=["/api/*"])  # type: ignore[arg-type]
+app = NenMiddleware(Litestar(handlers, logging_config=None), protect=["/api/*"])  # type: ignore[arg-type]
