@@ -64,6 +64,7 @@ from nen._native import (
 from nen._native import VERSION as __version__  # noqa: N811 - the name that Python looks for
 from nen.client import AsyncNenClient, AsyncNenStream, NenClient, NenHTTPError, NenResponse, NenStream
 from nen.stores import SessionStore
+from nen.stores import RedisSessionStore, SessionStore, UpstashSessionStore
 
 __all__ = [
     "ENDPOINT_PREFIX",
@@ -114,6 +115,7 @@ __all__ = [
     "NenResponse",
     "NenStream",
     "Outcome",
+    "RedisSessionStore",
     "ReplayError",
     "SealedRequest",
     "Server",
@@ -123,6 +125,7 @@ __all__ = [
     "StreamError",
     "StreamOpener",
     "StreamSealer",
+    "UpstashSessionStore",
     "WireError",
     "__version__",
     "nonce_key",

@@ -7,19 +7,25 @@ asking is done, within a time limit. The store in this process's memory needs ne
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import inspect
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from contextvars import copy_context
+from pathlib import PurePath
 from typing import Any, Protocol, TypeVar
 
 from nen._errors import InternalError, NenError
 from nen._native import Answer, Exchange, MemorySessionStore, Server
 from nen._types import Headers
+from nen._workers import are_asked_for, warn_if_several
 from nen.stores import SessionStore
 
 _Result_co = TypeVar("_Result_co", covariant=True)
 
 _METHODS = ("get", "set", "delete", "claim_nonce")
 _THREADS = 64
+_MOST_QUESTIONS = 4096
 
 
 class _StoreCall(Protocol[_Result_co]):
@@ -46,8 +52,8 @@ def is_async(store: SessionStore) -> bool:
 
 class _Storage:
     def __init__(self, server: Server, store: SessionStore, timeout_ms: int) -> None:
-        if timeout_ms <= 0:
-            msg = "store_timeout_ms must be at least one millisecond"
+        if not 0 < timeout_ms <= threading.TIMEOUT_MAX * 1000:
+            msg = "store_timeout_ms must be at least one millisecond, and one that a thread can wait for"
             raise ValueError(msg)
         self._server = server
         self._store = store
@@ -55,7 +61,43 @@ class _Storage:
         self._is_async = is_async(store)
         self._seconds = timeout_ms / 1000
         # Of its own, so that a store that hangs holds up nothing but itself.
-        self._threads = ThreadPoolExecutor(_THREADS, "nen-store")
+        self._threads = concurrent.futures.ThreadPoolExecutor(_THREADS, "nen-store")
+        # What waits for a thread: a store that hangs must not fill the memory with what it was asked.
+        self._places = threading.BoundedSemaphore(_MOST_QUESTIONS)
+        warn_if_several(store, multiprocess=are_asked_for())
+
+    def _submit(self, name: str, arguments: tuple[Any, ...]) -> concurrent.futures.Future[object]:
+        """Ask a store of plain functions in a thread, unless that comes up when nobody waits any more."""
+        if not self._places.acquire(blocking=False):
+            msg = f"{_MOST_QUESTIONS} questions to the session store are open already"
+            raise _unavailable(msg)
+        ask, context = getattr(self._store, name), copy_context()
+        deadline = time.monotonic() + self._seconds
+
+        def answer() -> object:
+            try:
+                if time.monotonic() > deadline:
+                    raise self._late()
+                return context.run(ask, *arguments)
+            finally:
+                self._places.release()
+
+        return self._threads.submit(answer)
+
+    def _reply_of(self, asked: concurrent.futures.Future[object] | asyncio.Future[object], *, in_time: bool) -> object:
+        """Take the reply to a question. The text of a failure may quote the question, so that no error has it."""
+        if not in_time or asked.cancelled():
+            raise self._late()
+        error = asked.exception()
+        if error is None:
+            return asked.result()
+        if isinstance(error, NenError) and error.code in ("ISO-5002", "ISO-9001"):
+            raise NenError(error.code, error.detail)
+        msg = f"the session store failed with {type(error).__name__}{_place_of(error)}"
+        raise _unavailable(msg)
+
+    def _late(self) -> NenError:
+        return _unavailable(f"the session store did not reply within {self._seconds:g} s")
 
 
 class AsyncStorage(_Storage):
@@ -64,12 +106,14 @@ class AsyncStorage(_Storage):
     async def admit(self, method: str, target: bytes, headers: Headers) -> Exchange:
         """Check a request. Errors: those of :meth:`nen.Server.admit`."""
         if self._memory is not None:
+            warn_if_several(self._memory)
             return self._server.admit(self._memory, method, target, headers)
         return await self._drive(self._server.begin_admit(method, target, headers))
 
     async def respond(self, endpoint: str, method: str, target: bytes, headers: Headers, body: bytes) -> Answer:
         """Answer a session endpoint. Errors: those of :meth:`nen.Server.respond`."""
         if self._memory is not None:
+            warn_if_several(self._memory)
             return self._server.respond(self._memory, endpoint, method, target, headers, body)
         return await self._drive(self._server.begin_respond(endpoint, method, target, headers, body))
 
@@ -79,15 +123,19 @@ class AsyncStorage(_Storage):
         return call.result()
 
     async def _ask(self, name: str, arguments: tuple[Any, ...]) -> object:
-        ask = getattr(self._store, name)
+        asked: asyncio.Future[object]
+        if self._is_async:
+            asked = asyncio.ensure_future(getattr(self._store, name)(*arguments))
+        else:
+            asked = asyncio.wrap_future(self._submit(name, arguments))
+        # A failure that comes too late is not for asyncio's log, either.
+        asked.add_done_callback(_look_at)
         try:
+            done, _ = await asyncio.wait({asked}, timeout=self._seconds)
+        finally:
             if self._is_async:
-                reply = ask(*arguments)
-            else:
-                reply = asyncio.get_running_loop().run_in_executor(self._threads, ask, *arguments)
-            return await asyncio.wait_for(reply, self._seconds)
-        except Exception as error:
-            raise _unavailable(error) from error
+                asked.cancel()
+        return self._reply_of(asked, in_time=bool(done))
 
 
 class SyncStorage(_Storage):
@@ -102,12 +150,14 @@ class SyncStorage(_Storage):
     def admit(self, method: str, target: bytes, headers: Headers) -> Exchange:
         """Check a request. Errors: those of :meth:`nen.Server.admit`."""
         if self._memory is not None:
+            warn_if_several(self._memory)
             return self._server.admit(self._memory, method, target, headers)
         return self._drive(self._server.begin_admit(method, target, headers))
 
     def respond(self, endpoint: str, method: str, target: bytes, headers: Headers, body: bytes) -> Answer:
         """Answer a session endpoint. Errors: those of :meth:`nen.Server.respond`."""
         if self._memory is not None:
+            warn_if_several(self._memory)
             return self._server.respond(self._memory, endpoint, method, target, headers, body)
         return self._drive(self._server.begin_respond(endpoint, method, target, headers, body))
 
@@ -117,16 +167,23 @@ class SyncStorage(_Storage):
         return call.result()
 
     def _ask(self, name: str, arguments: tuple[Any, ...]) -> object:
-        reply = self._threads.submit(getattr(self._store, name), *arguments)
-        try:
-            return reply.result(self._seconds)
-        except Exception as error:
-            reply.cancel()
-            raise _unavailable(error) from error
+        asked = self._submit(name, arguments)
+        done, _ = concurrent.futures.wait({asked}, self._seconds)
+        return self._reply_of(asked, in_time=bool(done))
 
 
-def _unavailable(error: Exception) -> NenError:
-    """Tell what a store's failure is to its client. The text of its cause may quote what the store was told."""
-    if isinstance(error, NenError) and error.code in ("ISO-5002", "ISO-9001"):
-        return error
-    return InternalError("ISO-9001", f"the session store failed with {type(error).__name__}, or was late")
+def _unavailable(detail: str) -> NenError:
+    return InternalError("ISO-9001", detail)
+
+
+def _look_at(asked: asyncio.Future[object]) -> None:
+    if not asked.cancelled():
+        asked.exception()
+
+
+def _place_of(error: BaseException) -> str:
+    """Tell where an exception was raised, which is all of it that is safe to log."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f" ({PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"

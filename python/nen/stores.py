@@ -1,14 +1,15 @@
-"""Where a server keeps its sessions and used nonces: the contract of a store.
-
-:class:`nen.MemorySessionStore` is the one in this process's memory.
-"""
+"""Where a server keeps its sessions and used nonces: in memory, Redis, Upstash, or a store of one's own."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
 from typing import Protocol, TypeAlias
 
-__all__ = ["SessionStore"]
+from nen._native import MemorySessionStore
+from nen._redis import RedisSessionStore
+from nen._upstash import UpstashSessionStore
+
+__all__ = ["MemorySessionStore", "RedisSessionStore", "SessionStore", "UpstashSessionStore"]
 
 _Record: TypeAlias = bytes | str
 
