@@ -16,6 +16,7 @@ import nen
 from tests.app import create_app
 from tests.clients import VARIANTS, Driven, Variant
 from tests.peer import Peer
+from tests.redis_server import RedisServer
 
 Serve = Callable[..., str]
 Connect = Callable[..., Peer]
@@ -56,6 +57,13 @@ def base_url() -> Iterator[str]:
     """A server with the demo application, for tests that need no other."""
     with running(create_app(protect=["/api/*"])) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis for the tests that do not stop it."""
+    with RedisServer(tmp_path_factory.mktemp("redis"), "--save", "", "--maxmemory-policy", "noeviction") as server:
+        yield server
 
 
 @pytest.fixture
