@@ -9,13 +9,14 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import redis.asyncio
 import uvicorn
 from fastapi import APIRouter, Body, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
-from nen import MemorySessionStore
+from nen import RedisSessionStore, SessionStore
 from nen.asgi import NenMiddleware
 
 ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -80,12 +81,18 @@ async def chat(body: Chat | None = None) -> StreamingResponse:
     return StreamingResponse(words(), media_type="text/event-stream")
 
 
-def create_app(*, store: MemorySessionStore | None = None, window_ms: int | None = None) -> FastAPI:
+def create_app(*, store: SessionStore | None = None, window_ms: int | None = None) -> FastAPI:
     """Make the application, protected with these options of the middleware."""
     app = FastAPI()
     app.include_router(routes)
     app.add_middleware(NenMiddleware, protect=["/api/*"], store=store, window_ms=window_ms)
     return app
+
+
+def shared_store() -> SessionStore | None:
+    """Find the Redis that servers share, if there is one."""
+    url = os.environ.get("NEN_REDIS_URL")
+    return RedisSessionStore(redis.asyncio.Redis.from_url(url)) if url else None
 
 
 class Server(uvicorn.Server):
@@ -107,4 +114,4 @@ def serve(app: ASGIApp, *, date_header: bool = True) -> None:
 
 
 if __name__ == "__main__":
-    serve(create_app())
+    serve(create_app(store=shared_store()))
