@@ -90,7 +90,8 @@ test-examples: $(CPEERS) ## the server and the client in C: sanitizers, sessions
 	@scripts/require curl=curl redis-cli=redis-tools redis-server=redis-server
 	tests/examples/run
 
-test-python: $(PYNEN) ## the Python package, over real sockets
+test-python: $(PYNEN) ## the Python package, over real sockets and a real Redis
+	@scripts/require redis-server=redis-server
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet
 	cd python && MYPYPATH=../tests/interop $(BIN)/mypy --explicit-package-bases ../tests/interop ../tests/interop/run
 

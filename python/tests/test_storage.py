@@ -221,8 +221,9 @@ def test_a_store_that_hangs_is_asked_only_so_much(monkeypatch: pytest.MonkeyPatc
     details = [error.detail for error in asyncio.run(ask(3))]
     assert details == [late, late, "2 questions to the session store are open already"]
     hangs.set()
-    (answer,) = asyncio.run(ask(1))
-    assert answer.status == 200
+    deadline = time.monotonic() + 10
+    while isinstance(asyncio.run(ask(1))[0], nen.NenError):
+        assert time.monotonic() < deadline, "it is not asked any more"
     assert len(asked) == 2, "what nobody waited for any more was asked all the same"
 
 

@@ -123,6 +123,7 @@ def test_neither_token_nor_record_shows_anywhere(
         "https://",
         "https://default:secret@db.upstash.io",
         "https://db.upstash.io?_token=secret",
+        "https://db.upstash.io#secret",
         "http://db.upstash.io",
         "http://localhost.evil.example",
     ],

@@ -16,6 +16,10 @@ TOKEN = "the-token-of-the-database"  # noqa: S105
 Answer = tuple[int, dict[str, str], bytes]
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64
+
+
 class UpstashServer:
     """The API as https://upstash.com/docs/redis/features/restapi describes it, or scripted answers instead."""
 
@@ -47,7 +51,7 @@ class UpstashServer:
 
             def log_message(self, *_: object) -> None: ...
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
