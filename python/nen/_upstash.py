@@ -118,7 +118,13 @@ def _request(command: tuple[str | bytes | int, ...]) -> bytes:
 
 def _checked_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
+    if (
+        parts.scheme not in ("https", "http")
+        or not parts.hostname
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
         msg = "url must be UPSTASH_REDIS_REST_URL: https://, a host, and no user, query or fragment"
         raise ValueError(msg)
     if parts.scheme == "http" and parts.hostname not in _LOCAL:

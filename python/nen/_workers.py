@@ -54,7 +54,7 @@ def warn_if_several(store: SessionStore, *, multiprocess: bool = False) -> None:
     if multiprocess or _Process.has_siblings:
         _Process.has_warned = True
         logger.warning(
-            "sessions are kept in this process's memory, but it is one of several workers, and the others refuse what they"
-            " do not know with ISO-2002. Give the middleware a store that they share, as nen.RedisSessionStore(client)",
+            "sessions are kept in this process's memory, but it is one of several workers, and the others refuse what"
+            " they do not know with ISO-2002. Give nen a store that they share, such as nen.RedisSessionStore(client)",
             extra={"nen_event": "several-workers"},
         )

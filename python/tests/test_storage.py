@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -189,6 +191,15 @@ def test_no_traceback_has_the_text_of_a_store(kind: type[AsyncStorage | SyncStor
 
 
 @both_storages
+def test_what_a_store_says_of_itself_comes_without_its_cause(kind: type[AsyncStorage | SyncStorage]) -> None:
+    error = nen.InternalError("ISO-9001", "the disk is full")
+    error.__cause__ = ValueError(SECRET)
+    with pytest.raises(nen.InternalError, match="the disk is full") as caught:
+        handshake_by(kind, OwnStore(set=raising(error)))
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@both_storages
 def test_each_kind_of_server_has_its_limit(kind: type[AsyncStorage | SyncStorage]) -> None:
     begun = time.monotonic()
     with pytest.raises(nen.InternalError, match=r"did not reply within 0\.1 s"):
@@ -199,6 +210,58 @@ def test_each_kind_of_server_has_its_limit(kind: type[AsyncStorage | SyncStorage
 def test_a_coroutine_that_cancels_itself_is_a_failure() -> None:
     with pytest.raises(nen.InternalError):
         handshake_by(AsyncStorage, OwnAsyncStore(set=raising(asyncio.CancelledError())))
+
+
+@both_storages
+def test_a_store_is_asked_in_the_context_of_the_request(kind: type[AsyncStorage | SyncStorage]) -> None:
+    trace, seen = ContextVar("trace", default=""), []
+    token = trace.set("of the request")
+    handshake_by(kind, OwnStore(set=lambda *_: seen.append(trace.get())))
+    trace.reset(token)
+    assert seen == ["of the request"]
+
+
+@pytest.mark.parametrize("client_leaves", [False, True])
+def test_nothing_is_left_to_run_of_a_question_that_nobody_waits_for(client_leaves: bool) -> None:  # noqa: FBT001
+    ended = threading.Event()
+
+    async def hang(*_: Any) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.set()
+
+    async def ask() -> None:
+        storage = AsyncStorage(nen.Server(), OwnAsyncStore(set=hang), 3600_000 if client_leaves else TIMEOUT_MS)
+        body = nen.ClientHandshake().body
+        asking = asyncio.ensure_future(storage.respond("handshake", "POST", b"/api/nen/handshake", [], body))
+        await asyncio.sleep(0.05)
+        if client_leaves:
+            asking.cancel()
+        await asyncio.wait({asking})
+        await asyncio.sleep(0.05)
+        assert asking.cancelled() == client_leaves
+        assert ended.is_set()
+        assert client_leaves or asking.exception() is not None
+
+    asyncio.run(ask())
+
+
+def test_a_failure_that_comes_too_late_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail_late(*_: Any) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        raise ValueError(SECRET)
+
+    async def ask() -> None:
+        storage = AsyncStorage(nen.Server(), OwnAsyncStore(set=fail_late), TIMEOUT_MS)
+        with pytest.raises(nen.InternalError, match="did not reply"):
+            await storage.respond("handshake", "POST", b"/api/nen/handshake", [], nen.ClientHandshake().body)
+        await asyncio.sleep(0.1)
+        gc.collect()
+
+    asyncio.run(ask())
+    assert caplog.records == []
 
 
 def test_a_store_that_hangs_is_asked_only_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
