@@ -34,7 +34,7 @@ def refused(error: NenError, method: str, target: bytes) -> None:
             "nen_status": error.http_status,
             "nen_detail": error.detail,
             "nen_hint": error.hint,
-            "nen_cause": type(error.__cause__).__name__ if error.__cause__ else None,
+            "nen_cause": getattr(error, "cause", None),
             "nen_method": _printable(method),
             "nen_path": _printable(target.decode("latin-1")),
         },

@@ -28,6 +28,13 @@ _THREADS = 64
 _MOST_QUESTIONS = 4096
 
 
+class _StoreError(InternalError):
+    """A store raised. What it raised is no cause of this, since a log may show the text of a cause."""
+
+    cause: str = ""
+    """The name of its type."""
+
+
 class _StoreCall(Protocol[_Result_co]):
     def step(self) -> tuple[str, tuple[Any, ...]] | None: ...
     def resume(self, reply: object, /) -> None: ...
@@ -94,7 +101,9 @@ class _Storage:
         if isinstance(error, NenError) and error.code in ("ISO-5002", "ISO-9001"):
             raise NenError(error.code, error.detail)
         msg = f"the session store failed with {type(error).__name__}{_place_of(error)}"
-        raise _unavailable(msg)
+        failure = _StoreError("ISO-9001", msg)
+        failure.cause = type(error).__name__
+        raise failure
 
     def _late(self) -> NenError:
         return _unavailable(f"the session store did not reply within {self._seconds:g} s")

@@ -312,7 +312,7 @@ def test_a_server_of_threads_refuses_coroutine_functions() -> None:
         SyncStorage(nen.Server(), OwnAsyncStore(), 2_000)
 
 
-@pytest.mark.parametrize("timeout_ms", [0, -1, 1e300, float("nan"), float("inf")])
+@pytest.mark.parametrize("timeout_ms", [0, -1, 2**70])
 def test_a_timeout_that_cannot_be_waited_for_is_refused(timeout_ms: Any) -> None:
     with pytest.raises(ValueError, match="store_timeout_ms"):
         NenMiddleware(create_app(), store_timeout_ms=timeout_ms)
