@@ -63,7 +63,6 @@ from nen._native import (
 )
 from nen._native import VERSION as __version__  # noqa: N811 - the name that Python looks for
 from nen.client import AsyncNenClient, AsyncNenStream, NenClient, NenHTTPError, NenResponse, NenStream
-from nen.stores import SessionStore
 from nen.stores import RedisSessionStore, SessionStore, UpstashSessionStore
 
 __all__ = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import json
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from nen._commands import AsyncCommands, SyncCommands
 from nen._errors import InternalError, NenError
+from nen._http import installed_library
 
 if TYPE_CHECKING:
     import httpx
@@ -57,7 +57,7 @@ class UpstashSessionStore(SyncCommands):
         }
         # The client's own `auth` would take the place of the token.
         self._options: Mapping[str, Any] = {"headers": headers, "auth": None, "follow_redirects": False}
-        self._owned = _new_client() if client is None else None
+        self._owned = installed_library().Client() if client is None else None
         self._client: Any = client or self._owned
 
     def close(self) -> None:
@@ -138,11 +138,3 @@ def _checked_token(token: str) -> str:
         msg = "token must be UPSTASH_REDIS_REST_TOKEN: ASCII, with no white space"
         raise ValueError(msg)
     return token
-
-
-def _new_client() -> httpx2.Client | httpx.Client:
-    name = next(filter(importlib.util.find_spec, ("httpx2", "httpx")), None)
-    if name is None:
-        msg = 'an UpstashSessionStore needs httpx2 or httpx: pip install "nen[upstash]"'
-        raise ImportError(msg)
-    return cast("httpx2.Client | httpx.Client", importlib.import_module(name).Client())
