@@ -834,15 +834,15 @@ int32_t nen_request_headers_pick(const nen_header *all,
 
 /**
  * The name, in lower case, of a header of a sealed request that the application must not see; NULL past the end of the
- * list. They speak of the sealed body, or would have the answer be negotiated, cut or revalidated. Content-Type and
- * Content-Length are set anew from what was opened.
+ * list. They speak of the sealed body, would have the answer be negotiated, cut or revalidated, or are the protocol's
+ * own. Content-Type and Content-Length are set anew from what was opened.
  */
 const char *nen_hidden_request_header(size_t index);
 
 /**
  * The name, in lower case, of a header of an application's answer that must not travel; NULL past the end of the
- * list. They speak of the plain body, let the answer be cached, or are the sealed answer's own. Send `Cache-Control:
- * no-store`.
+ * list. They speak of the plain body, let the answer be cached, have a proxy put a file in its place, or are the
+ * sealed answer's own. Send `Cache-Control: no-store`.
  */
 const char *nen_hidden_answer_header(size_t index);
 

@@ -86,10 +86,6 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, exchange exchange)
 	opened := r.WithContext(context.WithValue(r.Context(), peerKey{}, peer))
 	opened.Method = strings.ToUpper(r.Method) // As it was signed, whatever it travelled in.
 	opened.Header = visible(r.Header, hiddenRequestHeaders)
-	// Those of the protocol have been checked. A handler that passes the request on, or logs it, has no use for them.
-	for _, name := range []string{sessionHeader, timestampHeader, nonceHeader, signatureHeader} {
-		opened.Header.Del(name)
-	}
 	// Nothing but HTTP goes through here.
 	opened.Header.Del("Upgrade")
 	opened.Header.Del("Connection")

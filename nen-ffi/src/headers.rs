@@ -127,16 +127,16 @@ fn text_at(list: &'static LazyLock<Vec<CString>>, index: usize) -> *const c_char
 }
 
 /// The name, in lower case, of a header of a sealed request that the application must not see; NULL past the end of the
-/// list. They speak of the sealed body, or would have the answer be negotiated, cut or revalidated. Content-Type and
-/// Content-Length are set anew from what was opened.
+/// list. They speak of the sealed body, would have the answer be negotiated, cut or revalidated, or are the protocol's
+/// own. Content-Type and Content-Length are set anew from what was opened.
 #[unsafe(no_mangle)]
 pub extern "C" fn nen_hidden_request_header(index: usize) -> *const c_char {
     text_at(&HIDDEN_REQUEST, index)
 }
 
 /// The name, in lower case, of a header of an application's answer that must not travel; NULL past the end of the
-/// list. They speak of the plain body, let the answer be cached, or are the sealed answer's own. Send `Cache-Control:
-/// no-store`.
+/// list. They speak of the plain body, let the answer be cached, have a proxy put a file in its place, or are the
+/// sealed answer's own. Send `Cache-Control: no-store`.
 #[unsafe(no_mangle)]
 pub extern "C" fn nen_hidden_answer_header(index: usize) -> *const c_char {
     text_at(&HIDDEN_ANSWER, index)

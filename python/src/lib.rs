@@ -64,9 +64,9 @@ mod _native {
     #[pymodule_export]
     const STREAM_HEADERS: [(&str, &str); 3] = nen::STREAM_HEADERS;
     #[pymodule_export]
-    const HIDDEN_REQUEST_HEADERS: [&str; 15] = nen::HIDDEN_REQUEST_HEADERS;
+    const HIDDEN_REQUEST_HEADERS: [&str; 19] = nen::HIDDEN_REQUEST_HEADERS;
     #[pymodule_export]
-    const HIDDEN_ANSWER_HEADERS: [&str; 18] = nen::HIDDEN_ANSWER_HEADERS;
+    const HIDDEN_ANSWER_HEADERS: [&str; 22] = nen::HIDDEN_ANSWER_HEADERS;
     #[pymodule_export]
     const ENDPOINT_PREFIX: &str = nen::ENDPOINT_PREFIX;
 

@@ -72,6 +72,7 @@ def unprotected_app(**options: Any) -> FastAPI:  # noqa: C901, PLR0915 - a list 
     async def created(body: Annotated[Any, Body()], response: Response) -> dict[str, Any]:
         response.headers["Location"] = "/api/notes/1"
         response.headers["ETag"] = '"1"'
+        response.headers["X-Accel-Redirect"] = "/plain-file"
         response.headers["Cache-Control"] = "public, max-age=60"
         return {"created": body}
 

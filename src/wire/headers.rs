@@ -34,14 +34,24 @@ const OF_THE_BODY: [&str; 10] = [
 ];
 
 /// Headers of a sealed request that the application must not see, in lower case: those that speak of the sealed body,
-/// and those that would have the answer be negotiated, cut or revalidated, while it is made whole for this one
-/// request.
-pub const HIDDEN_REQUEST_HEADERS: [&str; 15] =
-    of_the_body_and(["accept-encoding", "if-modified-since", "if-none-match", "if-range", "range"]);
+/// those that would have the answer be negotiated, cut or revalidated, while it is made whole for this one request, and
+/// the protocol's own, which have done their work.
+pub const HIDDEN_REQUEST_HEADERS: [&str; 19] = of_the_body_and([
+    "accept-encoding",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "range",
+    "x-nen-nonce",
+    "x-nen-session",
+    "x-nen-signature",
+    "x-nen-timestamp",
+]);
 
 /// Headers of an application's answer that do not travel, in lower case: those that speak of the plain body, those that
-/// let the answer be cached, and those that the sealed answer has of its own.
-pub const HIDDEN_ANSWER_HEADERS: [&str; 18] = of_the_body_and([
+/// let the answer be cached, those that have a proxy put a file in its place, and those that the sealed answer has of
+/// its own.
+pub const HIDDEN_ANSWER_HEADERS: [&str; 22] = of_the_body_and([
     "accept-ranges",
     "age",
     "cache-control",
@@ -49,7 +59,11 @@ pub const HIDDEN_ANSWER_HEADERS: [&str; 18] = of_the_body_and([
     "expires",
     "last-modified",
     "x-accel-buffering",
+    "x-accel-redirect",
+    "x-lighttpd-send-file",
     "x-nen-stream-nonce",
+    "x-reproxy-url",
+    "x-sendfile",
 ]);
 
 /// Both lists as one of `N`, which does not compile if it is another number.
@@ -227,6 +241,20 @@ mod tests {
     use super::*;
 
     const ID: &str = "3f2b8c1e-4d5a-4b6c-8d7e-9f0a1b2c3d4e";
+
+    #[test]
+    fn hidden_headers_stand_once_in_lower_case_with_all_of_the_protocols() {
+        for list in [&HIDDEN_REQUEST_HEADERS[..], &HIDDEN_ANSWER_HEADERS[..]] {
+            let names: std::collections::BTreeSet<_> =
+                list.iter().map(|name| name.to_ascii_lowercase()).collect();
+            assert!(list.iter().all(|name| names.contains(*name)));
+            assert_eq!(names.len(), list.len());
+        }
+        for name in [SESSION_HEADER, TIMESTAMP_HEADER, NONCE_HEADER, SIGNATURE_HEADER] {
+            assert!(HIDDEN_REQUEST_HEADERS.contains(&name.to_ascii_lowercase().as_str()));
+        }
+        assert!(HIDDEN_ANSWER_HEADERS.contains(&STREAM_NONCE_HEADER.to_ascii_lowercase().as_str()));
+    }
 
     #[test]
     fn only_the_canonical_session_id_is_read() {
