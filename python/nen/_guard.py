@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, TypeVar
 
 from nen import _events
+from nen._errors import InternalError, NenError
 from nen._native import DEFAULT_MAX_CHUNK, PROTOCOL, Exchange, IdentityKey, MemorySessionStore, Server
 from nen._paths import PathRule, path_rule
 from nen._telemetry import OFF, Telemetry
@@ -59,6 +60,8 @@ class Options(TypedDict, total=False):
     """How far a request's timestamp may be from the clock, either way, in milliseconds. Default 30,000."""
     max_body: int | None
     """Most bytes of a request's sealed body; reading stops there (ISO-6001). Default 8 MiB."""
+    max_answer: int
+    """Most bytes of an answer that is sealed whole; stream a longer one, which is ISO-9000 here. Default 16 MiB."""
     max_chunk: int
     """Most bytes of one chunk of a stream; a longer one is sent as several. Default 1 MiB."""
     strict: bool | None
@@ -104,12 +107,21 @@ class Guard:
             msg = "external_prefix must be a path that starts with a slash, percent-encoded"
             raise ValueError(msg)
         self.external_prefix = external_prefix.rstrip("/").encode()
+        self.max_answer = _required(int, options, "max_answer", 16 * 1024 * 1024)
+        if self.max_answer < 1:
+            msg = "max_answer must be at least one byte"
+            raise ValueError(msg)
         self.max_chunk = _required(int, options, "max_chunk", 1024 * 1024)
         if not 1 <= self.max_chunk <= DEFAULT_MAX_CHUNK:
             msg = f"max_chunk must be from 1 to {DEFAULT_MAX_CHUNK} bytes, which is what clients take"
             raise ValueError(msg)
         self.handshake_limit = _optional(HandshakeLimit, options, "handshake_limit")
         self.telemetry = _optional(Telemetry, options, "telemetry") or OFF
+
+    @staticmethod
+    def answer_too_long() -> NenError:
+        """Tell of an answer that is over ``max_answer``."""
+        return InternalError("ISO-9000", "the application's answer has more bytes than max_answer allows")
 
     def handshake_wait(self, endpoint: str, request: Mapping[str, Any]) -> int:
         """Count a request to a session endpoint: 0 if it may go on, else after how many seconds to try it again.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from nen import _events
 from nen._errors import InternalError, NenError
@@ -33,9 +34,15 @@ if TYPE_CHECKING:
 
 __all__ = ["NenMiddleware", "Options", "Peer", "with_nen", "with_nen_stream"]
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 _JSON = JSON_CONTENT_TYPE.encode()
 _TEXT = b"text/plain; charset=utf-8"
 _STREAM_HEADERS: Headers = [(name.lower().encode(), value.encode()) for name, value in STREAM_HEADERS]
+
+# Half a millisecond of work, of which handing it to a thread costs a part.
+_MANY_BYTES = 256 * 1024
 
 _NOT_FOR_THE_APPLICATION = frozenset(name.encode() for name in HIDDEN_REQUEST_HEADERS)
 _NOT_ON_THE_WIRE = frozenset(name.encode() for name in HIDDEN_ANSWER_HEADERS)
@@ -160,7 +167,7 @@ class NenMiddleware:
             body = await _read_body(scope, receive, exchange.max_body)
         except _BodyTooLongError:
             raise exchange.too_long() from None
-        return exchange, exchange.open(body)
+        return exchange, await _off_the_loop(len(body), exchange.open, body)
 
     async def _refuse(self, send: Send, method: str, where: Address, error: NenError) -> None:
         """Answer with an error: its code and message go to the client, its detail and hint to the log."""
@@ -177,7 +184,7 @@ class _Answer:
         self, exchange: Exchange, guard: Guard, method: str, send: Send, refuse: Callable[[NenError], Awaitable[None]]
     ) -> None:
         self._exchange = exchange
-        self._max_chunk = guard.max_chunk
+        self._guard = guard
         self._method = method
         self._send = send
         self._tell_refusal = refuse
@@ -185,6 +192,7 @@ class _Answer:
         self._observed = SealedStream()
         self._on_wire = False
         self._chunks: list[bytes] = []
+        self._size = 0
         self._handle = self._start
 
     async def send(self, message: Message) -> None:
@@ -227,11 +235,15 @@ class _Answer:
     async def _collect(self, message: Message) -> None:
         chunk, more = _body_of(message)
         self._chunks.append(chunk)
-        if not more:
+        self._size += len(chunk)
+        if self._size > self._guard.max_answer:
+            self._chunks.clear()
+            await self._refuse(self._guard.answer_too_long())
+        elif not more:
             self._handle = self._finished
             body = b"".join(self._chunks)
             with self._telemetry.sealing(self._form):
-                answer = self._exchange.seal_as(self._form, self._status, body)
+                answer = await _off_the_loop(len(body), self._exchange.seal_as, self._form, self._status, body)
             size: int | None = len(answer.body)
             if self._method == "HEAD" and not body and self._length.isdigit():
                 # The length of text as a JSON string does not follow from its own.
@@ -257,8 +269,9 @@ class _Answer:
         chunk, more = _body_of(message)
         if self._method == "HEAD":
             chunk = b""
-        for start in range(0, len(chunk), self._max_chunk):
-            await self._send_frames(self._sealer.seal(chunk[start : start + self._max_chunk]), more=True)
+        for start in range(0, len(chunk), self._guard.max_chunk):
+            part = chunk[start : start + self._guard.max_chunk]
+            await self._send_frames(await _off_the_loop(len(part), self._sealer.seal, part), more=True)
             self._observed.chunk()
         if not more:
             self._handle = self._finished
@@ -302,6 +315,13 @@ async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+async def _off_the_loop(size: int, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Work on this many bytes: on many of them in a thread, so that other requests need not wait."""
+    if size < _MANY_BYTES:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
 
 
 def _number(digits: bytes) -> int:

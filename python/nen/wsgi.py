@@ -244,7 +244,7 @@ class _Answer:
 
     def __init__(self, exchange: Exchange, guard: Guard, request: _Request) -> None:
         self._exchange = exchange
-        self._max_chunk = guard.max_chunk
+        self._guard = guard
         self._telemetry = guard.telemetry
         self._observed = SealedStream()
         self._request = request
@@ -254,6 +254,7 @@ class _Answer:
         self._form: Literal["json", "text", "stream"] = "json"
         self._refusal: NenError | None = None  # of an answer that cannot be sealed
         self._body: list[bytes] = []  # of one that is sealed whole
+        self._size = 0
         self._sealer: StreamSealer | None = None  # of a stream that has begun
 
     def begin(self, app: WSGIApp, environ: Environ) -> Iterable[bytes]:
@@ -295,7 +296,7 @@ class _Answer:
         if exc_info is not None:
             if self._sealer is not None:
                 raise exc_info[1].with_traceback(exc_info[2])
-            self._body.clear()
+            self._body, self._size = [], 0
         elif self._status:
             msg = "start_response was called a second time, without exc_info"
             raise RuntimeError(msg)
@@ -321,14 +322,18 @@ class _Answer:
             msg = "the application made a body before it called start_response"
             raise RuntimeError(msg)
         if self._form != "stream":
-            self._body.append(part)
+            self._size += len(part)
+            if self._size > self._guard.max_answer:
+                self._body, self._refusal = [], self._guard.answer_too_long()
+            else:
+                self._body.append(part)
             return b""
         sealer = self._stream()
         if self._is_head:
             return b""
         frames = []
-        for start in range(0, len(part), self._max_chunk):
-            frames.append(sealer.seal(part[start : start + self._max_chunk]))
+        for start in range(0, len(part), self._guard.max_chunk):
+            frames.append(sealer.seal(part[start : start + self._guard.max_chunk]))
             self._observed.chunk()
         return b"".join(frames)
 

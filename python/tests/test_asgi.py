@@ -18,13 +18,13 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 class Connection:
     """One request to an application, as an ASGI server delivers it."""
 
-    def __init__(self, app: App, method: str = "POST", body: bytes | None = b'{"a":1}') -> None:
+    def __init__(self, app: App, method: str = "POST", body: bytes | None = b'{"a":1}', **options: Any) -> None:
         store, server = nen.MemorySessionStore(), nen.Server()
         self.client = nen.Client()
         handshake = self.client.handshake()
         answer = server.respond(store, "handshake", "POST", "/api/nen/handshake", [], handshake.body)
         self.client.establish(handshake, answer.status, answer.body)
-        self.middleware = NenMiddleware(app, store=store)
+        self.middleware = NenMiddleware(app, store=store, **options)
         self.call = nen.Call(method, "/x")
         sealed = self.call.seal(self.client, body)
         self.incoming: list[Any] = [{"type": "http.request", "body": sealed.body or b""}]
@@ -225,3 +225,42 @@ def test_each_chunk_is_sent_before_the_next_is_made() -> None:
     connection.send = send  # type: ignore[method-assign]
     connection.run()
     assert order == ["sent", "made a", "sent", "made b", "sent", "sent"]
+
+
+async def echo(_: Any, receive: Any, send: Any) -> None:
+    body = (await receive())["body"]
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": body[:1], "more_body": True})
+    await send({"type": "http.response.body", "body": body[1:]})
+
+
+@pytest.mark.parametrize(("max_answer", "status"), [(7, 200), (6, 500)])
+def test_a_whole_answer_has_a_limit(max_answer: int, status: int) -> None:
+    connection = Connection(echo, max_answer=max_answer)
+    connection.run()
+    assert connection.status == status
+    if status == 200:
+        assert connection.value == {"a": 1}
+    else:
+        assert json.loads(connection.body)["error"]["code"] == "ISO-9000"
+
+
+@pytest.mark.parametrize(("size", "others_run"), [(1_000, False), (1_000_000, True)])
+def test_other_tasks_run_while_large_bodies_are_opened_and_sealed(size: int, others_run: bool) -> None:  # noqa: FBT001
+    connection = Connection(echo, body=json.dumps("x" * size).encode())
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        task = asyncio.create_task(others())
+        await connection.middleware(connection.scope, connection.receive, connection.send)
+        task.cancel()
+
+    asyncio.run(main())
+    assert (turns > 0) is others_run
+    assert connection.value == "x" * size

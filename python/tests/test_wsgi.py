@@ -326,6 +326,18 @@ def test_a_websocket_is_refused() -> None:
         assert (connection.status, connection.body) == (403, b"Forbidden")
 
 
+@pytest.mark.parametrize(("max_answer", "status"), [(4, 200), (3, 500)])
+def test_a_whole_answer_has_a_limit(max_answer: int, status: int) -> None:
+    parts = Parts(b"12", b"34")
+    connection = Connection(answering("200 OK", [JSON], parts), max_answer=max_answer)
+    connection.run()
+    assert (connection.status, parts.closed) == (status, 1)
+    if status == 200:
+        assert connection.value == 1234
+    else:
+        assert json.loads(connection.body)["error"]["code"] == "ISO-9000"
+
+
 def test_each_chunk_is_sent_before_the_next_is_made() -> None:
     parts = Parts(b"a", b"", b"b" * 5)
     connection = Connection(answering("200 OK", [TEXT], parts), max_chunk=2)
