@@ -1,7 +1,8 @@
 """HTTP payloads that stay encrypted between the two endpoints, with post-quantum key exchange.
 
 :class:`NenClient` and :class:`AsyncNenClient` talk to protected endpoints; :mod:`nen.asgi` and :mod:`nen.wsgi` protect
-those of an application. The other classes are the protocol without I/O. Every failure is a :class:`NenError` with a stable code.
+those of an application. The other classes are the protocol without I/O. Every failure is a :class:`NenError` with a
+stable code.
 """
 
 from nen._errors import (

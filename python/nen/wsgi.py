@@ -31,6 +31,7 @@ from nen._paths import address, wsgi_scope
 from nen._storage import SyncStorage
 from nen._telemetry import SealedStream
 from nen._types import Environ, ExcInfo, Headers, StartResponse, TextHeaders, Write, WSGIApp
+from nen._workers import warn_if_several
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -92,6 +93,7 @@ class NenMiddleware:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
+        warn_if_several(self._guard.store, multiprocess=bool(environ.get("wsgi.multiprocess")))
         request = _Request(environ, start_response, self._guard)
         endpoint = self._guard.server.route(request.method, request.where.target)
         if endpoint is not None:

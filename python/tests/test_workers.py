@@ -11,12 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import httpx
 import pytest
 
-import nen
-from nen import RedisSessionStore, _workers
+from nen import RedisSessionStore, _workers, wsgi
 from nen._workers import are_asked_for, warn_if_several
 from nen.asgi import NenMiddleware
 from tests.app import create_app
@@ -127,10 +127,13 @@ def test_the_warning_comes_once(caplog: pytest.LogCaptureFixture, monkeypatch: p
 
 
 def test_what_a_wsgi_server_says_counts(caplog: pytest.LogCaptureFixture) -> None:
-    warn_if_several(nen.MemorySessionStore(), multiprocess=False)
-    assert warnings(caplog) == []
-    warn_if_several(nen.MemorySessionStore(), multiprocess=True)
-    assert len(warnings(caplog)) == 1
+    middleware = wsgi.NenMiddleware(lambda _, __: [])
+    environ: dict[str, Any] = {"wsgi.multiprocess": False}
+    setup_testing_defaults(environ)
+    for multiprocess in (False, True, True):
+        environ["wsgi.multiprocess"] = multiprocess
+        list(middleware(environ, lambda *_: lambda _: None))
+        assert len(warnings(caplog)) == multiprocess
 
 
 def test_a_store_that_workers_share_is_no_reason_to_warn(
