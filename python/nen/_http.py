@@ -35,8 +35,8 @@ class Address:
     """The URL of a server, with a path if it is mounted under one."""
 
     def __init__(self, library: ModuleType, base_url: str) -> None:
-        self._url = library.URL
-        base = self._url(base_url)
+        self._library = library
+        base = self._url("base_url", base_url)
         if base.scheme not in ("http", "https") or not base.host:
             msg = "base_url must be a URL of http or https, with a host"
             raise ValueError(msg)
@@ -50,7 +50,14 @@ class Address:
         if not path.startswith("/") or path.startswith("//"):
             msg = "the path must begin with one slash: it is on the server of base_url, whatever it says"
             raise ValueError(msg)
-        return self._url(self._base + path)
+        return self._url("the path", self._base + path)
+
+    def _url(self, name: str, text: str) -> Any:  # noqa: ANN401
+        try:
+            return self._library.URL(text)
+        except self._library.InvalidURL:  # Its text may repeat a password.
+            msg = f"{name} cannot be in a URL: it is too long, or has characters that none may have there"
+            raise ValueError(msg) from None
 
     def __str__(self) -> str:
         return self._base

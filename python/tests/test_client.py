@@ -101,6 +101,13 @@ def test_a_path_is_one_of_the_server(client: Driven, path: str) -> None:
     assert client.recorded.log == []
 
 
+@pytest.mark.parametrize("path", ["/a\nb", "/\0", "/" + "a" * 100_000])
+def test_a_path_can_stand_in_a_url(client: Driven, path: str) -> None:
+    with pytest.raises(ValueError, match="the path cannot be in a URL"):
+        client.fetch(path)
+    assert client.recorded.log == []
+
+
 @pytest.mark.parametrize("path", ["/@evil.example/", "/\\evil.example/", "/:80@evil.example"])
 def test_no_path_leads_to_another_server(client: Driven, path: str) -> None:
     client.request("GET", path)

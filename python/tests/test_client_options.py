@@ -30,6 +30,8 @@ both = pytest.mark.parametrize("make", [nen.NenClient, nen.AsyncNenClient])
         ("http://user:password@example.org", "no credentials"),
         ("https://example.org/?a=b", "no credentials, query"),
         ("https://example.org/#a", "fragment"),
+        ("http://user:password", "cannot be in a URL"),
+        ("http://example.org\n", "cannot be in a URL"),
     ],
 )
 def test_a_base_url_is_checked_and_not_repeated(make: Make, url: str, why: str) -> None:
