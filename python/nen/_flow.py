@@ -36,6 +36,7 @@ UNSET: Any = object()
 """Stands for an argument that was not given, where None is a value."""
 
 Headers = Iterable[tuple[str, str]]
+_Pairs: TypeAlias = list[tuple[str, str]] | list[tuple[bytes, bytes]]
 _T = TypeVar("_T")
 
 _SEALS = 3
@@ -57,7 +58,7 @@ class Request(NamedTuple):
 
     method: str
     url: Any
-    headers: list[tuple[str, str]]
+    headers: _Pairs
     content: bytes | None
     timeout: Any
     """UNSET for that of the HTTP client."""
@@ -239,11 +240,12 @@ class Connection:
     def _attempts(self, outgoing: Outgoing, opener: Callable[[Call, int, Any], StreamOpener | None]) -> Flow[Any]:
         """Make as many attempts as the protocol allows. Returns the stream, or else a :class:`NenResponse`."""
         url, body = self.address.resolve(outgoing.path), _encoded(outgoing.json)
+        theirs = self._library.Headers(outgoing.headers).raw  # Once for all attempts: it may be an iterator.
         call = Call(outgoing.method, url.raw_path)
         head = outgoing.method.upper() == "HEAD"
         while True:
             sealed = yield from self._seal(call, body)
-            headers = _with(outgoing.headers, _ours(sealed.headers, sealed.body))
+            headers = _with(theirs, _ours(sealed.headers, sealed.body))
             answer = yield Request(
                 outgoing.method,
                 url,
@@ -284,7 +286,7 @@ class Connection:
         return NenResponse(answer.status, headers, content or b"", is_sealed=content is not None)
 
 
-_NOT_OF_THE_SEALED_BODY = frozenset(HIDDEN_REQUEST_HEADERS)
+_NOT_OF_THE_SEALED_BODY = frozenset(name.encode() for name in HIDDEN_REQUEST_HEADERS)
 _NOT_OF_THE_PLAIN_BODY = frozenset(HIDDEN_ANSWER_HEADERS)
 
 
@@ -307,11 +309,11 @@ def _ours(headers: list[tuple[str, str]], body: bytes | None) -> list[tuple[str,
     return ours if body is None else [*ours, ("Content-Type", JSON_CONTENT_TYPE)]
 
 
-def _with(theirs: Mapping[str, str] | Headers | None, ours: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _with(theirs: list[tuple[bytes, bytes]], ours: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     """Add our headers to the caller's, of which those go that are ours to set, or speak of another body."""
-    taken = _NOT_OF_THE_SEALED_BODY | {name.lower() for name, _ in ours}
-    pairs = theirs.items() if isinstance(theirs, Mapping) else theirs or ()
-    return [(name, value) for name, value in pairs if name.lower() not in taken] + ours
+    pairs = [(name.encode(), value.encode()) for name, value in ours]
+    taken = _NOT_OF_THE_SEALED_BODY | {name.lower() for name, _ in pairs}
+    return [(name, value) for name, value in theirs if name.lower() not in taken] + pairs
 
 
 def _is_stream(headers: Mapping[str, str]) -> bool:

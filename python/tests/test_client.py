@@ -139,6 +139,8 @@ def test_headers_of_the_caller_travel_but_for_those_that_are_ours(client: Driven
     ]
     assert client.fetch("/api/secure-data", json=1, headers=headers) == echo(1)
     assert client.fetch("/api/secure-data", json=1, headers=dict(headers)) == echo(1)
+    octets: Any = {name.encode(): value.encode() for name, value in headers}
+    assert client.fetch("/api/secure-data", json=1, headers=octets) == echo(1)
     sent = client.recorded.request.headers
     assert sent["x-trace"] == "1"
     assert sent.get_list("x-nen-session") == [client.session_id]

@@ -141,6 +141,13 @@ class FailsOnce:
         return PlainTextResponse("down", 502) if self.asked == 1 else None
 
 
+def test_a_call_that_is_repeated_has_the_same_headers(base_url: str, client: Driven) -> None:
+    client.handshake()
+    end_behind_the_back(base_url, client.session_id)
+    client.fetch(PATH, json=1, headers=(pair for pair in [("X-Trace", "1")]))
+    assert client.recorded.request.headers["x-trace"] == "1"
+
+
 @pytest.mark.parametrize("library", [httpx, httpx2])
 def test_a_failure_is_that_of_all_who_wait_and_of_nobody_after_them(serve: Serve, library: ModuleType) -> None:
     fails = FailsOnce()
