@@ -12,11 +12,11 @@ does not come is raised as it is, but for a key exchange, where it is the cause 
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
+from types import AsyncGeneratorType, ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, cast
 
 from nen._errors import StreamError, WireError
 from nen._flights import AsyncFlights, Flights
@@ -238,7 +238,7 @@ class NenClient(_BaseClient["httpx.Client | httpx2.Client"]):
                 stream = NenStream(self._library, response, opener)
                 return Answer(response.status_code, response.headers, b"", stream)
             body = _Body(self._max_answer)
-            for data in response.iter_raw():
+            for data in _received(response):
                 body.add(data)
         except BaseException:
             response.close()
@@ -346,7 +346,7 @@ class AsyncNenClient(_BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
                 stream = AsyncNenStream(self._library, response, opener)
                 return Answer(response.status_code, response.headers, b"", stream)
             body = _Body(self._max_answer)
-            async for data in response.aiter_raw():
+            async for data in _areceived(response):
                 body.add(data)
         except BaseException:
             await response.aclose()
@@ -397,7 +397,7 @@ class NenStream(_BaseStream):
 
     def __init__(self, library: ModuleType, response: Any, opener: StreamOpener) -> None:  # noqa: ANN401
         super().__init__(library, response, opener)
-        self._received: Generator[bytes, None, None] = response.iter_raw()
+        self._received = _received(response)
 
     def iter_bytes(self) -> Iterator[bytes]:
         """Iterate over the chunks as the server has written them."""
@@ -431,7 +431,7 @@ class AsyncNenStream(_BaseStream):
 
     def __init__(self, library: ModuleType, response: Any, opener: StreamOpener) -> None:  # noqa: ANN401
         super().__init__(library, response, opener)
-        self._received: AsyncGenerator[bytes, None] = response.aiter_raw()
+        self._received = _areceived(response)
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Iterate over the chunks as the server has written them."""
@@ -496,6 +496,22 @@ class _AsyncStreaming:
         async with self as stream:
             async for text in stream.aiter_text():
                 yield text
+
+
+def _received(response: Any) -> Generator[bytes, None, None]:  # noqa: ANN401
+    """Give the body as it arrives, or as it was read already: by an event hook, `auth`, or a transport for tests."""
+    received: Generator[bytes, None, None] = (
+        (data for data in [response.content]) if response.is_stream_consumed else response.iter_raw()
+    )
+    return received
+
+
+def _areceived(response: Any) -> AsyncGeneratorType[bytes, None]:  # noqa: ANN401
+    async def read_already() -> AsyncIterator[bytes]:
+        yield response.content
+
+    received = read_already() if response.is_stream_consumed else response.aiter_raw()
+    return cast("AsyncGeneratorType[bytes, None]", received)
 
 
 class _Body:

@@ -149,6 +149,18 @@ def test_headers_of_the_caller_travel_but_for_those_that_are_ours(client: Driven
     assert "if-none-match" not in sent
 
 
+def test_an_answer_that_a_hook_has_read_is_opened(client: Driven) -> None:
+    def hook(response: Any) -> None:
+        response.read()
+
+    async def async_hook(response: Any) -> None:
+        await response.aread()
+
+    client.http.event_hooks = {"response": [async_hook if client.variant.is_async else hook]}
+    assert client.fetch("/api/secure-data", json=1) == echo(1)
+    assert client.texts("/api/chat") == ["secure ", "streaming ", "works "]
+
+
 def test_what_the_http_client_adds_is_no_matter(base_url: str, dial: Dial) -> None:
     client = dial(
         base_url,
