@@ -456,9 +456,10 @@ class AsyncNenStream(_BaseStream):
             yield rest
 
     async def aclose(self) -> None:
-        """End the stream, also before its end, and its request with it."""
-        await self._received.aclose()
+        """End the stream, also before its end, and its request with it. Any task may do so, also while one reads."""
         await self._response.aclose()
+        if not self._received.ag_running:  # Else the task that reads ends it, with ISO-7003.
+            await self._received.aclose()
 
 
 class _Streaming:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from types import ModuleType
 from typing import Any
 
+import httpx
+import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -230,6 +234,23 @@ def test_leaving_a_stream_ends_the_request(serve: Serve, dial: Dial) -> None:
         assert next(stream.iter_text()) == "on and on"
         assert not gate.ended.is_set()
     assert gate.ended.wait(10)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_a_stream_may_be_closed_while_a_task_reads_it(serve: Serve, library: ModuleType) -> None:
+    url = serve(create_app())
+
+    async def story() -> None:
+        async with library.AsyncClient() as http, nen.AsyncNenClient(url, http).stream("/api/gated") as stream:
+            chunks = stream.aiter_bytes()
+            assert await anext(chunks) == b"first"
+            reader = asyncio.ensure_future(anext(chunks))
+            await asyncio.sleep(0.05)
+            await stream.aclose()
+            with pytest.raises(nen.StreamError, match="ISO-7003"):
+                await reader
+
+    asyncio.run(story())
 
 
 def test_what_was_not_read_of_a_stream_that_was_left_is_missing(serve: Serve, dial: Dial) -> None:
