@@ -69,8 +69,8 @@ class _BaseClient(Generic[_H]):
         Raises ``TypeError`` or ``ValueError`` for an option that cannot be, ``ImportError`` without an HTTP library.
         """
         library = installed_library() if http is None else library_of(http, self._kind)
-        for name, limit in (("max_answer", max_answer), ("max_chunk", max_chunk)):
-            if limit is not None and limit < 1:
+        for name, limit in (("max_answer", max_answer), ("max_chunk", 1 if max_chunk is None else max_chunk)):
+            if limit < 1:
                 msg = f"{name} must be at least one byte"
                 raise ValueError(msg)
         core = Client(identity=identity, correct_clock=correct_clock, max_chunk=max_chunk)

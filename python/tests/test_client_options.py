@@ -64,11 +64,13 @@ def test_a_client_of_the_wrong_kind_is_refused(library: ModuleType) -> None:
 
 
 @both
-def test_what_is_no_http_client_or_identity_is_refused(make: Make) -> None:
+def test_an_option_of_the_wrong_type_is_refused(make: Make) -> None:
     with pytest.raises(TypeError):
         make("http://example.org", "http")
     with pytest.raises(TypeError):
         make("http://example.org", identity=b"key")
+    with pytest.raises(TypeError):
+        make("http://example.org", max_answer=None)
 
 
 def test_a_client_of_our_own_making_is_of_httpx2_and_closed_with_ours(base_url: str) -> None:
