@@ -21,8 +21,9 @@ _E = TypeVar("_E", bound=_Event)
 
 
 class _Flight(Generic[_E]):
-    def __init__(self, key: str, landed: _E) -> None:
+    def __init__(self, key: str, landed: _E, pilot: object) -> None:
         self.key = key
+        self.pilot = pilot
         self.landed = landed
         self.error: Exception | None = None
         self.abandoned = False
@@ -42,13 +43,16 @@ class _Flights(Generic[_E]):
         self._mutex = threading.Lock()
         self._current: _Flight[_E] | None = None
 
-    def _board(self, key: str) -> tuple[_Flight[_E], bool]:
-        """Find the flight that is under way, or start one: then the caller makes the change."""
+    def _board(self, key: str, passenger: object) -> tuple[_Flight[_E], bool]:
+        """Find the flight that is under way, or start one: then the passenger, a thread or task, makes the change."""
         with self._mutex:
-            if self._current is not None:
+            if self._current is None:
+                self._current = _Flight(key, self._event(), passenger)
+                return self._current, True
+            if self._current.pilot != passenger:
                 return self._current, False
-            self._current = _Flight(key, self._event())
-            return self._current, True
+        msg = "a call made while the same client changes its session, by an event hook or auth, would wait for itself"
+        raise RuntimeError(msg)
 
     @contextmanager
     def _flying(self, flight: _Flight[_E]) -> Iterator[None]:
@@ -75,7 +79,7 @@ class Flights(_Flights[threading.Event]):
     def join(self, key: str, change: Callable[[], None]) -> None:
         """Make the change with this key, or wait for it if it is under way."""
         while True:
-            flight, first = self._board(key)
+            flight, first = self._board(key, threading.get_ident())
             if first:
                 with self._flying(flight):
                     return change()
@@ -93,7 +97,7 @@ class AsyncFlights(_Flights[asyncio.Event]):
     async def join(self, key: str, change: Callable[[], Awaitable[None]]) -> None:
         """Make the change with this key, or wait for it if it is under way."""
         while True:
-            flight, first = self._board(key)
+            flight, first = self._board(key, asyncio.current_task())
             if first:
                 with self._flying(flight):
                     return await change()

@@ -222,3 +222,19 @@ def test_threads_share_a_change_and_its_failure_but_no_interruption(end: BaseExc
     assert len(made) == times
     flights.join("rotate", change)
     assert len(made) == times + 1
+
+
+def test_a_call_that_would_wait_for_itself_is_refused(base_url: str, dial: Dial) -> None:
+    client = dial(base_url)
+
+    def hook(_: Any) -> None:
+        client.client.fetch(PATH)
+
+    async def async_hook(_: Any) -> None:
+        await client.client.fetch(PATH)
+
+    client.http.event_hooks = {"request": [async_hook if client.variant.is_async else hook]}
+    with pytest.raises(RuntimeError, match="wait for itself"):
+        client.fetch(PATH)
+    client.http.event_hooks = {}
+    assert client.fetch(PATH, json=1)["received"] == 1
