@@ -21,8 +21,9 @@ def _get(sid: str) -> _Steps[bytes | None]:
 def _set(sid: str, record: bytes, expires_ms: int) -> _Steps[None]:
     key = record_key(sid)
     left_ms = expires_ms - _now_ms()
-    if left_ms > 0:
-        _is_ok((yield "SET", key, record, "PX", left_ms))
+    if left_ms > 0 and not _is_ok((yield "SET", key, record, "PX", left_ms)):
+        msg = "Redis did not keep the session"
+        raise TypeError(msg)
 
 
 def _delete(sid: str) -> _Steps[None]:
@@ -58,7 +59,7 @@ def _octets(reply: object) -> bytes:
 
 def _is_ok(reply: object) -> bool:
     """Tell whether a SET was done: OK, which redis-py makes True of, or nothing, if the key was there."""
-    if reply not in (True, "OK", None):
+    if reply is not None and reply is not True and reply != "OK":
         msg = "Redis replied to SET with neither OK nor nothing"
         raise TypeError(msg)
     return reply is not None

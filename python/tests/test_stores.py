@@ -272,9 +272,13 @@ def test_what_is_no_client_of_redis_is_refused(client: Any) -> None:
 def test_a_reply_that_redis_does_not_give_is_an_error(redis_server: RedisServer) -> None:
     with redis_server.client() as client:
         store = RedisSessionStore(client)
-        client.set_response_callback("SET", lambda *_, **__: "QUEUED")
-        with pytest.raises(TypeError, match="neither OK nor nothing"):
-            store.claim_nonce(str(uuid4()), NONCE, now_ms() + MINUTE)
+        for reply in ("QUEUED", 1):
+            client.set_response_callback("SET", lambda *_, reply=reply, **__: reply)
+            with pytest.raises(TypeError, match="neither OK nor nothing"):
+                store.claim_nonce(str(uuid4()), NONCE, now_ms() + MINUTE)
+        client.set_response_callback("SET", lambda *_, **__: None)
+        with pytest.raises(TypeError, match="did not keep the session"):
+            store.set(str(uuid4()), b"{}", now_ms() + MINUTE)
         client.set_response_callback("GET", lambda *_, **__: 7)
         with pytest.raises(TypeError, match="replied with int"):
             store.get(str(uuid4()))
