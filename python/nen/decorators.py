@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["with_nen", "with_nen_stream"]
 
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_PARAMETERS = 2
+
 PROTECTED = "nen.protected"
 """Where in the scope the middleware leaves the function that protects the answer of one application to one request."""
 
@@ -43,6 +46,7 @@ def with_nen(handler: _Handler[Any]) -> _Endpoint:
     FastAPI, the endpoint has the request as its only parameter: neither ``Depends`` nor models are filled in; protect
     the path by the middleware to have these.
 
+    :raises TypeError: if the handler has other parameters than these two.
     :raises RuntimeError: at a request, if the application has no middleware.
     """
     from starlette.responses import JSONResponse, Response  # noqa: PLC0415 - who decorates has it
@@ -79,6 +83,7 @@ def _protected(handler: _Handler[Any], respond: Callable[[object], Response]) ->
     from starlette.responses import Response  # noqa: PLC0415
     from starlette.routing import request_response  # noqa: PLC0415
 
+    _check_parameters(handler)
     is_plain = not (inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler))
 
     async def answer(request: Request) -> Response:
@@ -115,3 +120,15 @@ def _protected(handler: _Handler[Any], respond: Callable[[object], Response]) ->
     del endpoint.__dict__["__wrapped__"]
     endpoint.__dict__["__signature__"] = signature
     return endpoint
+
+
+def _check_parameters(handler: _Handler[Any]) -> None:
+    """Refuse what is never filled in: one with a default, such as a ``Depends`` that checks a login, would not run."""
+    parameters = inspect.signature(handler).parameters.values()
+    names = [parameter.name for parameter in parameters if parameter.kind not in _VARIADIC]
+    if len(names) > _PARAMETERS or (len(names) < _PARAMETERS and len(names) == len(parameters)):
+        msg = (
+            f"a handler gets a request and a body, and nothing else is filled in: it cannot be ({', '.join(names)})."
+            ' For dependencies and models, protect the path: NenMiddleware, protect=["/api/*"], and no decorator'
+        )
+        raise TypeError(msg)

@@ -250,6 +250,13 @@ def test_without_the_middleware_it_says_what_to_add(serve: Serve) -> None:
     assert httpx.get(url).status_code == 500
 
 
+@pytest.mark.parametrize("decorate", [with_nen, with_nen_stream])
+@pytest.mark.parametrize("handler", [lambda _: None, lambda _, __, user="Depends(current_user)": user])
+def test_a_handler_has_no_parameter_that_nobody_fills_in(decorate: Any, handler: Any) -> None:
+    with pytest.raises(TypeError, match="a handler gets a request and a body"):
+        decorate(handler)
+
+
 def test_openapi_shows_the_handler_by_name_and_without_parameters() -> None:
     operation = fastapi(protect="decorated").openapi()["paths"]["/secure-data"]["get"]
     assert (operation["summary"], operation["description"]) == ("Secure Data", "Echo.")
