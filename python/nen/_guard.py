@@ -36,6 +36,13 @@ class Peer(NamedTuple):
         return cls(session.id, session.identity, PROTOCOL)
 
 
+def refuse_twice(request: Mapping[str, Any]) -> None:
+    """Say that another middleware has opened this request. ``request`` is its ASGI scope or WSGI environ."""
+    if "nen" in request:
+        msg = "two NenMiddleware protect this path: add it once, or have their `protect` name different paths"
+        raise RuntimeError(msg)
+
+
 class Options(TypedDict, total=False):
     """The options of a middleware. Each is checked when the middleware is made."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from nen import _events
 from nen._errors import InternalError, NenError
-from nen._guard import Guard, Options, Peer
+from nen._guard import Guard, Options, Peer, refuse_twice
 from nen._native import (
     HIDDEN_ANSWER_HEADERS,
     HIDDEN_REQUEST_HEADERS,
@@ -138,6 +138,7 @@ class NenMiddleware:
 
     async def _protected(self, where: Address, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Open a request, have this application answer it, and seal what it answers."""
+        refuse_twice(scope)
         method = scope["method"]
         self._telemetry.request(method)
         refuse = partial(self._refuse, send, method, where)

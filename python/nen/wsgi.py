@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nen import _events
 from nen._errors import InternalError, NenError, WireError
-from nen._guard import Guard, Options, Peer
+from nen._guard import Guard, Options, Peer, refuse_twice
 from nen._native import (
     HIDDEN_ANSWER_HEADERS,
     HIDDEN_REQUEST_HEADERS,
@@ -132,6 +132,7 @@ class NenMiddleware:
             _events.websocket_refused(request.where.path)
             self._telemetry.refused("websocket-refused")
             return [request.send_text(403)]
+        refuse_twice(request.environ)
         self._telemetry.request(request.method)
         try:
             with self._telemetry.opening(request.method):

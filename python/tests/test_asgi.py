@@ -195,6 +195,13 @@ def test_the_exception_of_the_application_goes_on_after_the_answer() -> None:
     assert b"kaboom" not in connection.body
 
 
+def test_a_second_middleware_says_that_it_is_one() -> None:
+    connection = Connection(NenMiddleware(answering(start(), body(b"[1]"))))
+    with pytest.raises(RuntimeError, match="two NenMiddleware protect this path"):
+        connection.run()
+    assert connection.status == 500
+
+
 def test_cancellation_goes_through_untouched() -> None:
     async def app(*_: Any) -> None:
         raise asyncio.CancelledError

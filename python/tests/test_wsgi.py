@@ -419,6 +419,12 @@ def test_a_failure_before_anything_was_sent_is_answered_and_told_to_the_server(
     assert "ISO-9000" in caplog.text
 
 
+def test_a_second_middleware_says_that_it_is_one() -> None:
+    connection = Connection(NenMiddleware(answering("200 OK", [JSON], [b"[1]"])))
+    connection.assert_refused("ISO-9000")
+    assert "two NenMiddleware protect this path" in connection.errors.getvalue()
+
+
 def test_a_failure_in_the_middle_of_a_stream_goes_on_to_the_server() -> None:
     connection = Connection(answering("200 OK", [TEXT], Parts(b"one", LookupError(KABOOM))))
     with pytest.raises(LookupError, match=KABOOM):
