@@ -115,7 +115,7 @@ codes! {
         "No live session has this id. The client should shake hands again; if it happens at once on several instances, they do not share a session store.";
     SessionHeaderMissing = 2003, 401, "SESSION_HEADER_MISSING",
         "The request names no session.",
-        "The X-Nen-Session header is missing; the caller is no Nen client, or a proxy strips the header.";
+        "The X-Nen-Session header is missing: the caller is no Nen client, it has another prefix for the session endpoints, or a proxy strips the header. For OPTIONS, a browser's preflight: CORS must be answered before Nen.";
     AuthSignatureMissing = 3001, 401, "AUTH_SIGNATURE_MISSING",
         "The request is not signed.",
         "The X-Nen-Signature header is missing; only a server that opted out of strict mode admits unsigned requests.";

@@ -103,7 +103,7 @@ impl Call {
             return match status {
                 200..300 => Err(Error::new(
                     Code::WireInvalidPayloadFormat,
-                    "the answer is not sealed: it is no `{ct, n}`",
+                    "the answer is not sealed, it has no `ct` and `n`: does the server protect this path?",
                 )),
                 _ => Ok(Outcome::Foreign),
             };

@@ -38,8 +38,10 @@ impl Handshake {
     /// no handshake.
     pub fn finish(self, status: u16, body: &[u8], now_ms: u64) -> Result<Session> {
         if !is_success(status) {
-            let other =
-                Error::new(Code::HandshakeBadResponse, "the handshake was answered with an HTTP error");
+            let other = Error::new(
+                Code::HandshakeBadResponse,
+                "an HTTP error came back: is there a Nen server under this URL and prefix?",
+            );
             return Err(refusal(status, body).unwrap_or(other));
         }
         let HandshakeAnswer { id, ciphertext, hmac_key } = HandshakeAnswer::read(body)?;

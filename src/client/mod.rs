@@ -146,7 +146,7 @@ const NOT_SEALED: Error = Error::new(Code::SessionNotInitialized, "the call was 
 /// The error with which a server of ours refused. Bodies of 2xx answers are not searched for one.
 fn refusal(status: u16, body: &[u8]) -> Option<Error> {
     let code = if is_success(status) { None } else { body::read_error(body) };
-    code.map(|code| Error::new(code, "so the server answered"))
+    code.map(|code| Error::new(code, "the server said so"))
 }
 
 fn is_success(status: u16) -> bool {
