@@ -207,6 +207,8 @@ impl<'py> FromPyObject<'_, 'py> for Identities {
 /// - ``max_sessions``: most live sessions; a handshake beyond it is refused with ISO-9001. Default 1,000,000.
 /// - ``max_nonces``: most remembered nonces; a request beyond it is refused with ISO-5002. Default 4,000,000.
 /// - ``max_nonces_per_session``: the same for one session. Default 100,000.
+///
+/// Raises ``ValueError`` for a limit below 1.
 #[pyclass(frozen, module = "nen")]
 pub(crate) struct MemorySessionStore(nen::MemoryStore);
 
@@ -218,14 +220,22 @@ impl MemorySessionStore {
         max_sessions: Option<Count<usize>>,
         max_nonces: Option<Count<usize>>,
         max_nonces_per_session: Option<Count<usize>>,
-    ) -> Self {
+    ) -> PyResult<Self> {
         let default = MemoryLimits::default();
-        let or = |count: Option<Count<usize>>, default| count.map_or(default, |Count(count)| count);
-        Self(nen::MemoryStore::new(MemoryLimits {
-            max_sessions: or(max_sessions, default.max_sessions),
-            max_nonces: or(max_nonces, default.max_nonces),
-            max_nonces_per_session: or(max_nonces_per_session, default.max_nonces_per_session),
-        }))
+        let limit = |name, count: Option<Count<usize>>, default| match count {
+            Some(Count(0)) => Err(PyValueError::new_err(format!("{name} must be at least 1"))),
+            Some(Count(count)) => Ok(count),
+            None => Ok(default),
+        };
+        Ok(Self(nen::MemoryStore::new(MemoryLimits {
+            max_sessions: limit("max_sessions", max_sessions, default.max_sessions)?,
+            max_nonces: limit("max_nonces", max_nonces, default.max_nonces)?,
+            max_nonces_per_session: limit(
+                "max_nonces_per_session",
+                max_nonces_per_session,
+                default.max_nonces_per_session,
+            )?,
+        })))
     }
 
     /// As :meth:`SessionStore.get`.

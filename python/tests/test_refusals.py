@@ -298,3 +298,9 @@ def test_headers_are_checked_before_the_body_is_read(peer: Peer) -> None:
     headers = nen.Call("POST", "/api/secure-data").seal(peer.nen).headers[:-1]
     raw = Raw(peer.http.base_url.join("/api/secure-data"), [*headers, ("Content-Length", "100")])
     assert_refused(raw.answer(), "ISO-3001")
+
+
+@pytest.mark.parametrize("limit", ["max_sessions", "max_nonces", "max_nonces_per_session"])
+def test_a_store_in_memory_takes_no_limit_that_refuses_everything(limit: str) -> None:
+    with pytest.raises(ValueError, match=f"{limit} must be at least 1"):
+        nen.MemorySessionStore(**{limit: 0})
