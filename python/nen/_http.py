@@ -18,7 +18,7 @@ def library_of(http: object, kind: str) -> ModuleType:
         if library is not None and isinstance(http, getattr(library, kind)):
             return library
     wanted = " or ".join(f"{name}.{kind}" for name in LIBRARIES)
-    msg = f"http is to be an instance of {wanted}, not of {type(http).__name__}"
+    msg = f"http must be an instance of {wanted}, not of {type(http).__module__}.{type(http).__name__}"
     raise TypeError(msg)
 
 
@@ -27,7 +27,7 @@ def installed_library() -> ModuleType:
     for name in LIBRARIES:
         if find_spec(name) is not None:
             return import_module(name)
-    msg = "a client needs httpx2 or httpx: pip install nen[httpx]"
+    msg = 'a client needs httpx2 or httpx: pip install "nen[httpx]"'
     raise ImportError(msg)
 
 
@@ -38,7 +38,7 @@ class Address:
         self._library = library
         base = self._url("base_url", base_url)
         if base.scheme not in ("http", "https") or not base.host:
-            msg = "base_url must be a URL of http or https, with a host"
+            msg = "base_url must be a URL of http or https, with a host, such as https://example.com"
             raise ValueError(msg)
         if base.userinfo or base.query or base.fragment:
             msg = "base_url must have no credentials, query or fragment"
@@ -48,7 +48,7 @@ class Address:
     def resolve(self, path: str) -> Any:  # noqa: ANN401 - a URL of either library
         """Make a URL of a path, which may have a query. What is not percent-encoded, and must be, becomes so."""
         if not path.startswith("/") or path.startswith("//"):
-            msg = "the path must begin with one slash: it is on the server of base_url, whatever it says"
+            msg = "the path must begin with one slash, and comes after base_url: no other server can be named"
             raise ValueError(msg)
         return self._url("the path", self._base + path)
 

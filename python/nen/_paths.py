@@ -97,8 +97,8 @@ def path_rule(protect: Iterable[str] | PathRule | Literal["decorated"] | None) -
 
 
 def _patterns(patterns: Iterable[str]) -> PathRule:
-    if isinstance(patterns, str):
-        msg = 'protect is a list of patterns, a function, or "decorated", and no other string'
+    if isinstance(patterns, (str, bytes)) or not isinstance(patterns, Iterable):
+        msg = f'protect is a list of patterns, a function of the path, or "decorated", not {patterns!r}'
         raise TypeError(msg)
     patterns = list(patterns)
     if not patterns:

@@ -48,7 +48,10 @@ def is_async(store: SessionStore) -> bool:
     """
     missing = [name for name in _METHODS if not callable(getattr(store, name, None))]
     if missing:
-        msg = f"{type(store).__name__} is no session store: it has no {', '.join(missing)}"
+        msg = (
+            f"{type(store).__name__} is no session store: it has no {', '.join(missing)}."
+            " A client of Redis becomes one by nen.RedisSessionStore(client)"
+        )
         raise TypeError(msg)
     kinds = {inspect.iscoroutinefunction(getattr(store, name)) for name in _METHODS}
     if len(kinds) > 1:
@@ -106,7 +109,7 @@ class _Storage:
         raise failure
 
     def _late(self) -> NenError:
-        return _unavailable(f"the session store did not reply within {self._seconds:g} s")
+        return _unavailable(f"the session store did not reply within {self._seconds:g} s (store_timeout_ms)")
 
 
 class AsyncStorage(_Storage):
@@ -153,7 +156,8 @@ class SyncStorage(_Storage):
     def __init__(self, server: Server, store: SessionStore, timeout_ms: int) -> None:
         super().__init__(server, store, timeout_ms)
         if self._is_async:
-            msg = f"{type(store).__name__} has coroutine functions, which a WSGI server cannot wait for"
+            name = type(store).__name__.lstrip("_")
+            msg = f"{name} has coroutine functions, which a WSGI server cannot wait for: use a client that is not async"
             raise TypeError(msg)
 
     def admit(self, method: str, target: bytes, headers: Headers) -> Exchange:

@@ -95,7 +95,7 @@ def test_a_client_of_our_own_making_is_of_httpx2_and_closed_with_ours(base_url: 
     [
         ({"httpx2"}, "httpx"),
         ({"httpx"}, "httpx2"),
-        ({"httpx", "httpx2"}, "a client needs httpx2 or httpx: pip install nen[httpx]"),
+        ({"httpx", "httpx2"}, 'a client needs httpx2 or httpx: pip install "nen[httpx]"'),
     ],
 )
 def test_either_library_will_do(missing: set[str], outcome: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from contextlib import closing
 from http.client import HTTPConnection
@@ -167,9 +168,18 @@ def test_patterns(patterns: list[str], protected: list[str], open_paths: list[st
     assert [path for path in open_paths if rule(path)] == []
 
 
-@pytest.mark.parametrize(("protect", "error"), [("/api/*", TypeError), ([], ValueError), (["api/*"], ValueError)])
+@pytest.mark.parametrize(
+    ("protect", "error"),
+    [
+        ("/api/*", TypeError),
+        (b"/api/*", TypeError),
+        (re.compile("/api/"), TypeError),
+        ([], ValueError),
+        (["api/*"], ValueError),
+    ],
+)
 def test_a_rule_that_cannot_be_meant(protect: Any, error: type[Exception]) -> None:
-    with pytest.raises(error):
+    with pytest.raises(error, match="protect"):
         NenMiddleware(unprotected_app(), protect=protect)
 
 

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
+import redis
 
 import nen
 from nen import _storage
@@ -280,7 +281,7 @@ def test_a_store_that_hangs_is_asked_only_so_much(monkeypatch: pytest.MonkeyPatc
         asking = (storage.respond("handshake", "POST", b"/api/nen/handshake", [], body) for _ in range(times))
         return await asyncio.gather(*asking, return_exceptions=True)
 
-    late = "the session store did not reply within 0.5 s"
+    late = "the session store did not reply within 0.5 s (store_timeout_ms)"
     details = [error.detail for error in asyncio.run(ask(3))]
     assert details == [late, late, "2 questions to the session store are open already"]
     hangs.set()
@@ -299,6 +300,7 @@ class Mixed(OwnStore):
     ("store", "complaint"),
     [
         (object(), "it has no get, set, delete, claim_nonce"),
+        (redis.Redis(), r"it has no claim_nonce\. A client of Redis becomes one by nen\.RedisSessionStore"),
         (Mixed(), "some methods of Mixed are coroutine functions, and some are not"),
     ],
 )
