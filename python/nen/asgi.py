@@ -194,11 +194,12 @@ class _Answer:
         self._on_wire = False
         self._chunks: list[bytes] = []
         self._size = 0
-        self._handle = self._start
+        # No bound method: that would be a cycle, which keeps the whole answer in memory until the next collection.
+        self._handle = _Answer._start
 
     async def send(self, message: Message) -> None:
         """Take a message from the application. What is not known here is not let through."""
-        await self._handle(message)
+        await self._handle(self, message)
 
     async def fail(self, detail: str) -> None:
         """Answer with ISO-9000, unless something was sent already: then the client sees what is missing by itself."""
@@ -211,7 +212,7 @@ class _Answer:
     async def _refuse(self, error: NenError) -> None:
         if not self._on_wire:
             self._on_wire = True
-            self._handle = self._discard
+            self._handle = _Answer._discard
             await self._tell_refusal(error)
 
     async def _start(self, message: Message) -> None:
@@ -231,7 +232,7 @@ class _Answer:
             await self._start_stream()
         else:
             self._form = form
-            self._handle = self._collect
+            self._handle = _Answer._collect
 
     async def _collect(self, message: Message) -> None:
         chunk, more = _body_of(message)
@@ -241,7 +242,7 @@ class _Answer:
             self._chunks.clear()
             await self._refuse(self._guard.answer_too_long())
         elif not more:
-            self._handle = self._finished
+            self._handle = _Answer._finished
             body = b"".join(self._chunks)
             with self._telemetry.sealing(self._form):
                 answer = await _off_the_loop(len(body), self._exchange.seal_as, self._form, self._status, body)
@@ -262,7 +263,7 @@ class _Answer:
             (STREAM_NONCE_HEADER.lower().encode(), sealer.nonce_header.encode()),
         ]
         self._sealer: StreamSealer = sealer
-        self._handle = self._stream
+        self._handle = _Answer._stream
         self._on_wire = True
         await self._send({"type": "http.response.start", "status": self._status, "headers": headers})
 
@@ -275,7 +276,7 @@ class _Answer:
             await self._send_frames(await _off_the_loop(len(part), self._sealer.seal, part), more=True)
             self._observed.chunk()
         if not more:
-            self._handle = self._finished
+            self._handle = _Answer._finished
             await self._send_frames(b"" if self._method == "HEAD" else self._sealer.finish(), more=False)
             self._observed.end(complete=True)
 

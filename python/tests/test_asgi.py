@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -210,6 +212,23 @@ def test_cancellation_goes_through_untouched() -> None:
     with pytest.raises(asyncio.CancelledError):
         connection.run()
     assert connection.sent == []
+
+
+@pytest.mark.parametrize("media_type", [b"application/json", b"text/event-stream"])
+def test_an_answer_is_out_of_memory_when_it_was_sent(media_type: bytes) -> None:
+    answers: list[weakref.ref[Any]] = []
+
+    async def app(_: Any, __: Any, send: Any) -> None:
+        answers.append(weakref.ref(send.__self__))
+        await send(start(200, media_type))
+        await send(body(b"1"))
+
+    gc.disable()
+    try:
+        Connection(app).run()
+        assert [answer() for answer in answers] == [None]
+    finally:
+        gc.enable()
 
 
 def test_each_chunk_is_sent_before_the_next_is_made() -> None:
