@@ -288,7 +288,10 @@ class _Answer:
         raise RuntimeError(msg)
 
     async def _discard(self, message: Message) -> None:
-        """Drop what the application still says: the client has its error."""
+        """Drop what the application still says: the client has its error. One that goes on is stopped, as ASGI does."""
+        if message.get("more_body", False):
+            msg = "the answer was refused: nobody reads it"
+            raise OSError(msg)
 
 
 class _BodyTooLongError(Exception):

@@ -174,6 +174,19 @@ def test_an_application_that_answers_nothing_is_an_internal_error() -> None:
             _ = connection.value
 
 
+def test_an_endless_answer_that_is_refused_is_stopped() -> None:
+    async def app(_: Any, __: Any, send: Any) -> None:
+        await send(start(200, b"text/event-stream", (b"content-encoding", b"gzip")))
+        for _ in range(1_000):
+            await send(body(b"on and on", more=True))
+        pytest.fail("it went on")
+
+    connection = Connection(app)
+    with pytest.raises(OSError, match="refused"):
+        connection.run()
+    assert json.loads(connection.body)["error"]["code"] == "ISO-9000"
+
+
 def test_a_stream_without_its_end_has_no_end_mark() -> None:
     connection = Connection(answering(start(200, b"text/event-stream"), body(b"one", more=True)))
     connection.run()
