@@ -99,8 +99,14 @@ def _protected(handler: _Handler[Any], respond: Callable[[object], Response]) ->
 
     # What an endpoint returns must be a response. This one is made when it is sent: by the handler, within the
     # middleware's protection.
-    async def send_protected(_: Response, scope: Scope, receive: Receive, send: Send) -> None:
-        await scope[PROTECTED](application, scope, receive, send)
+    async def send_protected(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer_and_finish(scope: Scope, receive: Receive, send: Send) -> None:
+            await application(scope, receive, send)
+            # FastAPI leaves here what the dependencies of the route want done afterwards: not for one that was refused.
+            if response.background is not None:
+                await response.background()
+
+        await scope[PROTECTED](answer_and_finish, scope, receive, send)
 
     protected: type[Response] = type("Protected", (Response,), {"__call__": send_protected})
 

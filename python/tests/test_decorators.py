@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import BackgroundTasks, Depends, FastAPI
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -277,3 +277,18 @@ def test_a_middleware_between_may_wrap_the_request(serve: Serve, connect: Connec
     answer = connect(serve(app)).fetch("POST", "/secure-data", [1])
     assert answer.value["received"] == [1]
     assert answer.response.headers["x-wrapped"] == "yes"
+
+
+def test_what_a_dependency_wants_done_afterwards_is_done_for_those_let_in(serve: Serve, connect: Connect) -> None:
+    done: list[str] = []
+
+    def later(tasks: BackgroundTasks, request: Request) -> None:
+        tasks.add_task(done.append, request.query_params.get("by", ""))
+
+    app = FastAPI()
+    app.add_middleware(NenMiddleware, protect="decorated")
+    app.post("/secure-data", dependencies=[Depends(later)])(secure_data)
+    url = serve(app)
+    assert httpx.post(f"{url}/secure-data?by=stranger").status_code == 401
+    connect(url).fetch("POST", "/secure-data?by=peer", 1)
+    assert done == ["peer"]
