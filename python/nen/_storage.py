@@ -89,6 +89,10 @@ class _Storage:
                 if time.monotonic() > deadline:
                     raise self._late()
                 return context.run(ask, *arguments)
+            except StopIteration:
+                # asyncio's futures do not take it, as coroutines do not (PEP 479).
+                msg = "the store raised StopIteration"
+                raise RuntimeError(msg) from None
             finally:
                 self._places.release()
 
@@ -134,10 +138,14 @@ class AsyncStorage(_Storage):
             call.resume(await self._ask(*question))
         return call.result()
 
+    async def _awaited(self, name: str, arguments: tuple[Any, ...]) -> object:
+        """Ask a store of coroutine functions. Here, since one that takes other arguments raises when it is called."""
+        return await getattr(self._store, name)(*arguments)
+
     async def _ask(self, name: str, arguments: tuple[Any, ...]) -> object:
         asked: asyncio.Future[object]
         if self._is_async:
-            asked = asyncio.ensure_future(getattr(self._store, name)(*arguments))
+            asked = asyncio.ensure_future(self._awaited(name, arguments))
         else:
             asked = asyncio.wrap_future(self._submit(name, arguments))
         # A failure that comes too late is not for asyncio's log, either.

@@ -110,6 +110,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
         ("get", raising(nen.SessionError("ISO-2002", SECRET)), "failed with SessionError"),
         ("get", returning(7), "no reply to the question"),
         ("get", returning(b"no record"), "record"),
+        ("get", raising(StopIteration(SECRET)), "failed with RuntimeError"),
         ("claim_nonce", raising(OSError(SECRET)), "failed with OSError"),
         ("claim_nonce", returning("fresh"), "no reply to the question"),
         ("claim_nonce", returning(None), "no reply to the question"),
@@ -206,6 +207,16 @@ def test_each_kind_of_server_has_its_limit(kind: type[AsyncStorage | SyncStorage
     with pytest.raises(nen.InternalError, match=r"did not reply within 0\.1 s"):
         handshake_by(kind, OwnStore(set=lambda *_: time.sleep(HANG)))
     assert time.monotonic() - begun < LATE
+
+
+@pytest.mark.parametrize("base", [OwnStore, OwnAsyncStore])
+def test_a_store_of_other_arguments_is_a_failure(base: type[OwnStore], serve: Serve, connect: Connect) -> None:
+    class Wrong(base):  # type: ignore[valid-type, misc]
+        claim_nonce = base.get
+
+    peer = connect(serve(create_app(protect=["/api/*"], store=Wrong())))
+    _, request = peer.seal("GET", "/api/secure-data")
+    assert '"ISO-9001"' in peer.send(request).text
 
 
 def test_a_coroutine_that_cancels_itself_is_a_failure() -> None:
