@@ -307,19 +307,17 @@ async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     for name, value in scope["headers"]:
         if bytes(name).lower() == b"content-length" and value.isdigit() and _number(value) > limit:
             raise _BodyTooLongError
-    chunks: list[bytes] = []
-    length = 0
+    # No list of chunks: HTTP/2 has empty ones without end, and a chunk of one byte takes up many.
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _ClientGoneError
-        chunk = message.get("body", b"")
-        length += len(chunk)
-        if length > limit:
+        body += message.get("body", b"")
+        if len(body) > limit:
             raise _BodyTooLongError
-        chunks.append(chunk)
         if not message.get("more_body", False):
-            return b"".join(chunks)
+            return bytes(body)
 
 
 async def _off_the_loop(size: int, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:

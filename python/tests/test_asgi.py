@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import tracemalloc
 import weakref
 from collections.abc import Awaitable, Callable
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -225,6 +227,21 @@ def test_cancellation_goes_through_untouched() -> None:
     with pytest.raises(asyncio.CancelledError):
         connection.run()
     assert connection.sent == []
+
+
+def test_a_body_of_many_chunks_takes_up_no_more_than_its_length() -> None:
+    connection = Connection(answering())
+    incoming = repeat({"type": "http.request", "more_body": True}, 200_000)
+
+    async def receive() -> Any:
+        return next(incoming, {"type": "http.disconnect"})
+
+    connection.receive = receive  # type: ignore[method-assign]
+    tracemalloc.start()
+    connection.run()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 @pytest.mark.parametrize("media_type", [b"application/json", b"text/event-stream"])
