@@ -47,7 +47,7 @@ def with_nen(handler: _Handler[Any]) -> _Endpoint:
     the path by the middleware to have these.
 
     :raises TypeError: if the handler has other parameters than these two.
-    :raises RuntimeError: at a request, if the application has no middleware.
+    :raises RuntimeError: at a request, if the application has no middleware, or a dependency has read the sealed body.
     """
     from starlette.responses import JSONResponse, Response  # noqa: PLC0415 - who decorates has it
 
@@ -115,6 +115,10 @@ def _protected(handler: _Handler[Any], respond: Callable[[object], Response]) ->
             return await answer(request)
         if PROTECTED not in request.scope:
             msg = f'{endpoint.__name__} needs the middleware: app.add_middleware(NenMiddleware, protect="decorated")'
+            raise RuntimeError(msg)
+        if getattr(request, "_stream_consumed", False):
+            # What is to be opened would be waited for without end.
+            msg = f"a dependency of {endpoint.__name__} has read the sealed body: protect the path instead"
             raise RuntimeError(msg)
         return protected()
 

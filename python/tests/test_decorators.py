@@ -292,3 +292,15 @@ def test_what_a_dependency_wants_done_afterwards_is_done_for_those_let_in(serve:
     assert httpx.post(f"{url}/secure-data?by=stranger").status_code == 401
     connect(url).fetch("POST", "/secure-data?by=peer", 1)
     assert done == ["peer"]
+
+
+def test_a_dependency_that_reads_the_sealed_body_is_an_error(serve: Serve, connect: Connect) -> None:
+    async def read(request: Request) -> None:
+        await request.body()
+
+    app = FastAPI()
+    app.add_middleware(NenMiddleware, protect="decorated")
+    app.post("/secure-data", dependencies=[Depends(read)])(secure_data)
+    peer = connect(serve(app))
+    _, request = peer.seal("POST", "/secure-data", b"1")
+    assert peer.send(request).status_code == 500
