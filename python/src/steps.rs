@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use nen::{Claim, Code, Error, NonceClaim, Reply, RequestHead, SessionId, Step};
+use nen::{Claim, Code, Error, Reply, RequestHead, SessionId, Step};
 use pyo3::{
     prelude::*,
     types::{PyBytes, PyTuple},
@@ -72,15 +72,8 @@ impl AdmitCall {
 impl AdmitCall {
     /// What to ask the store next: the name of its method and the arguments; None at the end.
     fn step<'py>(&self, py: Python<'py>) -> PyResult<Option<Question<'py>>> {
-        match &*lock(&self.state) {
-            Admission::Get(head) => {
-                let request = head.read().map_err(|error| raise(py, error))?;
-                get(py, request.session_id()).map(Some)
-            }
-            Admission::Claim(verified) => claim_nonce(py, &verified.claim()).map(Some),
-            Admission::Admitted(_) => Ok(None),
-            Admission::Over => Err(raise(py, OUT_OF_STEP)),
-        }
+        let step = lock(&self.state).step();
+        question(py, &step.map_err(|error| raise(py, error))?)
     }
 
     /// Take what the store replied to the last question. Raises ISO-2002, ISO-3005, ISO-3001, ISO-3002, ISO-3003,
@@ -94,7 +87,8 @@ impl AdmitCall {
 
     /// The request, let in; once. Raises ISO-9000 at any other step.
     fn result(&self, py: Python<'_>) -> PyResult<Exchange> {
-        match mem::replace(&mut *lock(&self.state), Admission::Over) {
+        let state = mem::replace(&mut *lock(&self.state), Admission::Over);
+        match state {
             Admission::Admitted(exchange) => Ok(Exchange(exchange)),
             _ => Err(raise(py, OUT_OF_STEP)),
         }
@@ -125,29 +119,15 @@ impl EndpointCall {
 impl EndpointCall {
     /// What to ask the store next: the name of its method and the arguments; None at the end.
     fn step<'py>(&self, py: Python<'py>) -> PyResult<Option<Question<'py>>> {
-        let state = lock(&self.state);
-        let question = match state.next_step().map_err(|error| raise(py, error))? {
-            Step::Get(id) => get(py, id)?,
-            Step::Claim(claim) => claim_nonce(py, &claim)?,
-            Step::Replace(old, _) if state.is_stored => delete(py, old)?,
-            Step::Set(session) | Step::Replace(_, session) => set(py, &session)?,
-            Step::Delete(id) => delete(py, id)?,
-            Step::Answer => return Ok(None),
-        };
-        Ok(Some(question))
+        let step = lock(&self.state).step();
+        question(py, &step.map_err(|error| raise(py, error))?)
     }
 
     /// Take what the store replied to the last question. Raises ISO-1001, ISO-1002, ISO-2002, ISO-3001 to ISO-3005,
     /// ISO-5001, ISO-6001, ISO-6002; ISO-9001 for a reply that is none. After an error the call is over.
     fn resume(&self, py: Python<'_>, reply: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (mut call, step) = {
-            let mut state = lock(&self.state);
-            let step = state.next_step().map_err(|error| raise(py, error))?;
-            if matches!(step, Step::Replace(..)) && !mem::replace(&mut state.is_stored, true) {
-                return Ok(());
-            }
-            (state.call.take().ok_or_else(|| raise(py, OUT_OF_STEP))?, step)
-        };
+        let taken = lock(&self.state).take();
+        let Some((mut call, step)) = taken.map_err(|error| raise(py, error))? else { return Ok(()) };
         let server = self.server.get();
         let reply = match step {
             Step::Get(id) => Reply::Session(server.session_of(id, reply)?),
@@ -161,15 +141,41 @@ impl EndpointCall {
 
     /// What to send; once. Raises ISO-9000 at any other step.
     fn result(&self, py: Python<'_>) -> PyResult<Answer> {
-        let call = lock(&self.state).call.take().ok_or_else(|| raise(py, OUT_OF_STEP))?;
-        let answer = call.into_answer().map_err(|error| raise(py, error))?;
+        let call = lock(&self.state).call.take().ok_or(OUT_OF_STEP);
+        let answer = call.and_then(nen::EndpointCall::into_answer).map_err(|error| raise(py, error))?;
         Ok(Answer::new(py, &answer))
     }
 }
 
+impl Admission {
+    fn step(&self) -> nen::Result<Step> {
+        match self {
+            Self::Get(head) => head.read().map(|request| Step::Get(request.session_id())),
+            Self::Claim(verified) => Ok(Step::Claim(verified.claim())),
+            Self::Admitted(_) => Ok(Step::Answer),
+            Self::Over => Err(OUT_OF_STEP),
+        }
+    }
+}
+
 impl Responding {
-    fn next_step(&self) -> nen::Result<Step> {
-        self.call.as_ref().ok_or(OUT_OF_STEP)?.step()
+    /// What to ask the store. A session is replaced by storing the new one, and then deleting the old one.
+    fn step(&self) -> nen::Result<Step> {
+        Ok(match self.call.as_ref().ok_or(OUT_OF_STEP)?.step()? {
+            Step::Replace(old, _) if self.is_stored => Step::Delete(old),
+            Step::Replace(_, new) => Step::Set(new),
+            step => step,
+        })
+    }
+
+    /// The call, to be resumed from this step; None if another question comes first.
+    fn take(&mut self) -> nen::Result<Option<(nen::EndpointCall, Step)>> {
+        let call = self.call.as_ref().ok_or(OUT_OF_STEP)?;
+        let step = call.step()?;
+        if matches!(step, Step::Replace(..)) && !mem::replace(&mut self.is_stored, true) {
+            return Ok(None);
+        }
+        Ok(self.call.take().map(|call| (call, step)))
     }
 }
 
@@ -191,22 +197,20 @@ fn claim_of(reply: &Bound<'_, PyAny>) -> PyResult<Claim> {
     Ok(if is_fresh { Claim::Fresh } else { Claim::Replay })
 }
 
-fn get(py: Python<'_>, id: SessionId) -> PyResult<Question<'_>> {
-    Ok(("get", (id.to_text(),).into_pyobject(py)?))
-}
-
-fn set<'py>(py: Python<'py>, session: &nen::Session) -> PyResult<Question<'py>> {
-    let record = PyBytes::new(py, session.to_record().as_bytes());
-    Ok(("set", (session.id().to_text(), record, session.expires_ms()).into_pyobject(py)?))
-}
-
-fn delete(py: Python<'_>, id: SessionId) -> PyResult<Question<'_>> {
-    Ok(("delete", (id.to_text(),).into_pyobject(py)?))
-}
-
-fn claim_nonce<'py>(py: Python<'py>, claim: &NonceClaim) -> PyResult<Question<'py>> {
-    let nonce = PyBytes::new(py, claim.nonce.as_bytes());
-    Ok(("claim_nonce", (claim.session.to_text(), nonce, claim.until_ms).into_pyobject(py)?))
+fn question<'py>(py: Python<'py>, step: &Step) -> PyResult<Option<Question<'py>>> {
+    Ok(match step {
+        Step::Get(id) => Some(("get", (id.to_text(),).into_pyobject(py)?)),
+        Step::Claim(claim) => {
+            let nonce = PyBytes::new(py, claim.nonce.as_bytes());
+            Some(("claim_nonce", (claim.session.to_text(), nonce, claim.until_ms).into_pyobject(py)?))
+        }
+        Step::Set(session) => {
+            let record = PyBytes::new(py, session.to_record().as_bytes());
+            Some(("set", (session.id().to_text(), record, session.expires_ms()).into_pyobject(py)?))
+        }
+        Step::Delete(id) => Some(("delete", (id.to_text(),).into_pyobject(py)?)),
+        Step::Replace(..) | Step::Answer => None,
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
