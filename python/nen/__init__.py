@@ -63,7 +63,16 @@ from nen._native import (
     record_key,
 )
 from nen._native import VERSION as __version__  # noqa: N811 - the name that Python looks for
-from nen.client import AsyncNenClient, AsyncNenStream, NenClient, NenHTTPError, NenResponse, NenStream
+from nen.client import (
+    AsyncNenClient,
+    AsyncNenStream,
+    AsyncNenStreamRequest,
+    NenClient,
+    NenHTTPError,
+    NenResponse,
+    NenStream,
+    NenStreamRequest,
+)
 from nen.stores import RedisSessionStore, SessionStore, UpstashSessionStore
 
 __all__ = [
@@ -94,6 +103,7 @@ __all__ = [
     "Answer",
     "AsyncNenClient",
     "AsyncNenStream",
+    "AsyncNenStreamRequest",
     "AuthError",
     "Call",
     "Client",
@@ -114,6 +124,7 @@ __all__ = [
     "NenHTTPError",
     "NenResponse",
     "NenStream",
+    "NenStreamRequest",
     "Outcome",
     "RedisSessionStore",
     "ReplayError",

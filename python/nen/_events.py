@@ -14,6 +14,8 @@ logger = logging.getLogger("nen")
 
 _SERVER_ERROR = 500
 _LONGEST = 256
+_MOST_PATHS = 16
+_unprotected: set[str] = set()
 
 
 def refused(error: NenError, method: str, target: bytes) -> None:
@@ -46,6 +48,16 @@ def websocket_refused(path: str) -> None:
     path = _printable(path)
     extra = {"nen_event": "websocket-refused", "nen_path": path}
     logger.warning("%s: nen does not protect WebSockets, so none is let in here", path, extra=extra)
+
+
+def unprotected(path: str) -> None:
+    """Record, for each path once, that a client speaks nen to one that is not protected, and perhaps should be."""
+    if path in _unprotected or len(_unprotected) == _MOST_PATHS:
+        return
+    _unprotected.add(path)
+    path = _printable(path)
+    extra = {"nen_event": "unprotected", "nen_path": path}
+    logger.warning("%s is not protected (`protect`), but a client has sent a sealed request there", path, extra=extra)
 
 
 def handshake_limited(seconds: int) -> None:

@@ -101,15 +101,17 @@ class Connection:
 
     @property
     def _core(self) -> Client:
-        if self._open_core is None:
+        core = self._open_core  # Another thread may close the client meanwhile.
+        if core is None:
             msg = "this client was closed"
             raise RuntimeError(msg)
-        return self._open_core
+        return core
 
     @property
     def session_id(self) -> str | None:
         """The id of the current session."""
-        session = self._open_core and self._open_core.session
+        core = self._open_core
+        session = core and core.session
         return session.id if session else None
 
     def close(self) -> None:

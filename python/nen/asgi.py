@@ -16,6 +16,7 @@ from nen._native import (
     HIDDEN_REQUEST_HEADERS,
     JSON_CONTENT_TYPE,
     MAX_HANDSHAKE_BODY,
+    SESSION_HEADER,
     STREAM_HEADERS,
     STREAM_NONCE_HEADER,
     Answer,
@@ -39,6 +40,7 @@ _T = TypeVar("_T")
 
 _JSON = JSON_CONTENT_TYPE.encode()
 _TEXT = b"text/plain; charset=utf-8"
+_SESSION_HEADER = SESSION_HEADER.lower().encode()
 _STREAM_HEADERS: Headers = [(name.lower().encode(), value.encode()) for name, value in STREAM_HEADERS]
 
 # Half a millisecond of work, of which handing it to a thread costs a part.
@@ -80,9 +82,12 @@ class NenMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
+        if scope["type"] not in ("http", "websocket"):
+            msg = f"nen does not know connections of type {scope['type']!r}, so that it cannot protect them"
+            raise RuntimeError(msg)
         where = address(scope, self._guard.external_prefix)
         if scope["type"] == "websocket":
             if any(map(self._guard.protects, where.readings)):
@@ -99,9 +104,7 @@ class NenMiddleware:
         elif any(map(self._guard.protects, where.readings)):
             await self._protected(where, self.app, scope, receive, send)
         else:
-            # A decorated endpoint finds here what protects it.
-            scope[PROTECTED] = partial(self._protected, where)
-            await self.app(scope, receive, send)
+            await self._unprotected(where, scope, receive, send)
 
     async def _session_endpoint(
         self, endpoint: str, where: Address, scope: Scope, receive: Receive, send: Send
@@ -135,6 +138,20 @@ class NenMiddleware:
             except _BodyTooLongError:
                 raise Server.handshake_too_long() from None
         return await self._storage.respond(endpoint, scope["method"], where.signed, scope["headers"], body)
+
+    async def _unprotected(self, where: Address, scope: Scope, receive: Receive, send: Send) -> None:
+        is_decorated = False
+
+        async def protect(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+            nonlocal is_decorated
+            is_decorated = True
+            await self._protected(where, app, scope, receive, send)
+
+        # A decorated endpoint finds here what protects it.
+        scope[PROTECTED] = protect
+        await self.app(scope, receive, send)
+        if not is_decorated and any(name == _SESSION_HEADER for name, _ in scope["headers"]):
+            _events.unprotected(where.path)
 
     async def _protected(self, where: Address, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Open a request, have this application answer it, and seal what it answers."""

@@ -11,19 +11,17 @@ does not come is raised as it is, but for a key exchange, where it is the cause 
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from types import AsyncGeneratorType, ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
-from nen._errors import StreamError, WireError
+from nen._errors import WireError
 from nen._flights import AsyncFlights, Flights
 from nen._flow import UNSET, Answer, Change, Connection, Flow, Outgoing, Request
 from nen._http import Address, installed_library, library_of
-from nen._native import ENDPOINT_PREFIX, Client, Identity, StreamOpener
+from nen._native import ENDPOINT_PREFIX, Client, Identity
 from nen._response import NenHTTPError, NenResponse
+from nen._stream import AsyncNenStream, AsyncNenStreamRequest, NenStream, NenStreamRequest, areceived, received
 
 if TYPE_CHECKING:
     import httpx
@@ -33,7 +31,16 @@ if TYPE_CHECKING:
     _Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
     _Timeout: TypeAlias = float | httpx.Timeout | httpx2.Timeout | None
 
-__all__ = ["AsyncNenClient", "AsyncNenStream", "NenClient", "NenHTTPError", "NenResponse", "NenStream"]
+__all__ = [
+    "AsyncNenClient",
+    "AsyncNenStream",
+    "AsyncNenStreamRequest",
+    "NenClient",
+    "NenHTTPError",
+    "NenResponse",
+    "NenStream",
+    "NenStreamRequest",
+]
 
 _H = TypeVar("_H")
 _T = TypeVar("_T")
@@ -160,7 +167,7 @@ class NenClient(_BaseClient["httpx.Client | httpx2.Client"]):
         json: Any = UNSET,  # noqa: ANN401
         headers: _Headers | None = None,
         timeout: _Timeout = UNSET,
-    ) -> _Streaming:
+    ) -> NenStreamRequest:
         """Send a request as :meth:`fetch` does to an endpoint that streams, when it is entered or iterated over.
 
         Iterating over it gives text. ``with client.stream(...) as stream`` gives the :class:`NenStream`, for
@@ -170,7 +177,7 @@ class NenClient(_BaseClient["httpx.Client | httpx2.Client"]):
         and what :meth:`fetch` raises before there is an answer.
         """
         outgoing = Outgoing(method or _method(json), path, json, headers, timeout)
-        return _Streaming(lambda: self._run(self._connection.stream(outgoing)))
+        return NenStreamRequest(lambda: self._run(self._connection.stream(outgoing)))
 
     def rotate(self) -> None:
         """Replace the session by a new one. Calls under way are answered under the old keys.
@@ -238,7 +245,7 @@ class NenClient(_BaseClient["httpx.Client | httpx2.Client"]):
                 stream = NenStream(self._library, response, opener)
                 return Answer(response.status_code, response.headers, b"", stream)
             body = _Body(self._max_answer)
-            for data in _received(response):
+            for data in received(response):
                 body.add(data)
         except BaseException:
             response.close()
@@ -288,10 +295,10 @@ class AsyncNenClient(_BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
         json: Any = UNSET,  # noqa: ANN401
         headers: _Headers | None = None,
         timeout: _Timeout = UNSET,
-    ) -> _AsyncStreaming:
+    ) -> AsyncNenStreamRequest:
         """As :meth:`NenClient.stream`, by ``async with`` or ``async for``."""
         outgoing = Outgoing(method or _method(json), path, json, headers, timeout)
-        return _AsyncStreaming(lambda: self._run(self._connection.stream(outgoing)))
+        return AsyncNenStreamRequest(lambda: self._run(self._connection.stream(outgoing)))
 
     async def rotate(self) -> None:
         """As :meth:`NenClient.rotate`."""
@@ -346,173 +353,12 @@ class AsyncNenClient(_BaseClient["httpx.AsyncClient | httpx2.AsyncClient"]):
                 stream = AsyncNenStream(self._library, response, opener)
                 return Answer(response.status_code, response.headers, b"", stream)
             body = _Body(self._max_answer)
-            async for data in _areceived(response):
+            async for data in areceived(response):
                 body.add(data)
         except BaseException:
             await response.aclose()
             raise
         return Answer(response.status_code, response.headers, bytes(body))
-
-
-class _BaseStream:
-    status_code: int
-    """The HTTP status, 2xx. The protocol does not seal it."""
-    headers: Mapping[str, str]
-    """The headers as they came, by names in any case. The protocol does not seal them."""
-
-    def __init__(self, library: ModuleType, response: Any, opener: StreamOpener) -> None:  # noqa: ANN401
-        self.status_code = response.status_code
-        self.headers = response.headers
-        self._library = library
-        self._response = response
-        self._opener = opener
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} [{self.status_code}]>"
-
-    def _opened(self) -> Iterator[bytes]:
-        """Give the chunks that are complete."""
-        while (chunk := self._opener.next_chunk()) is not None:
-            yield chunk
-
-    @contextmanager
-    def _receiving(self) -> Iterator[None]:
-        try:
-            yield
-        except self._library.TimeoutException:
-            raise
-        except self._library.TransportError as error:
-            broken = StreamError("ISO-7003", "the transport broke")
-            raise broken from error
-
-
-class NenStream(_BaseStream):
-    """A sealed stream, opened as it arrives. One thread reads it.
-
-    Reading raises ISO-7003 if the stream broke off: what was read is authentic, and not all of it has come; ISO-4001
-    for a chunk that was changed, moved, dropped or repeated; ISO-6001 for one over the limit, ISO-6002; and what the
-    HTTP client raises when it has waited too long.
-    """
-
-    def __init__(self, library: ModuleType, response: Any, opener: StreamOpener) -> None:  # noqa: ANN401
-        super().__init__(library, response, opener)
-        self._received = _received(response)
-
-    def iter_bytes(self) -> Iterator[bytes]:
-        """Iterate over the chunks as the server has written them."""
-        while True:
-            yield from self._opened()
-            if self._opener.is_finished:
-                return
-            with self._receiving():
-                data = next(self._received, None)
-            if data is None:
-                self._opener.end()
-            else:
-                self._opener.push(data)
-
-    def iter_text(self) -> Iterator[str]:
-        """Iterate over the stream as UTF-8 text, where characters that are split between chunks are joined."""
-        for chunk in self.iter_bytes():
-            if text := self._decoder.decode(chunk):
-                yield text
-        if rest := self._decoder.decode(b"", final=True):
-            yield rest
-
-    def close(self) -> None:
-        """End the stream, also before its end, and its request with it."""
-        self._received.close()
-        self._response.close()
-
-
-class AsyncNenStream(_BaseStream):
-    """A sealed stream, opened as it arrives. One task reads it, with the errors of :class:`NenStream`."""
-
-    def __init__(self, library: ModuleType, response: Any, opener: StreamOpener) -> None:  # noqa: ANN401
-        super().__init__(library, response, opener)
-        self._received = _areceived(response)
-
-    async def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """Iterate over the chunks as the server has written them."""
-        while True:
-            for chunk in self._opened():
-                yield chunk
-            if self._opener.is_finished:
-                return
-            with self._receiving():
-                data = await anext(self._received, None)
-            if data is None:
-                self._opener.end()
-            else:
-                self._opener.push(data)
-
-    async def aiter_text(self) -> AsyncIterator[str]:
-        """Iterate over the stream as UTF-8 text, where characters that are split between chunks are joined."""
-        async for chunk in self.aiter_bytes():
-            if text := self._decoder.decode(chunk):
-                yield text
-        if rest := self._decoder.decode(b"", final=True):
-            yield rest
-
-    async def aclose(self) -> None:
-        """End the stream, also before its end, and its request with it. Any task may do so, also while one reads."""
-        await self._response.aclose()
-        if not self._received.ag_running:  # Else the task that reads ends it, with ISO-7003.
-            await self._received.aclose()
-
-
-class _Streaming:
-    """A request for a stream, not sent yet."""
-
-    def __init__(self, send: Callable[[], NenStream]) -> None:
-        self._send = send
-
-    def __enter__(self) -> NenStream:
-        self._stream = self._send()
-        return self._stream
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
-
-    def __iter__(self) -> Iterator[str]:
-        with self as stream:
-            yield from stream.iter_text()
-
-
-class _AsyncStreaming:
-    """A request for a stream, not sent yet."""
-
-    def __init__(self, send: Callable[[], Awaitable[AsyncNenStream]]) -> None:
-        self._send = send
-
-    async def __aenter__(self) -> AsyncNenStream:
-        self._stream = await self._send()
-        return self._stream
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stream.aclose()
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        async with self as stream:
-            async for text in stream.aiter_text():
-                yield text
-
-
-def _received(response: Any) -> Generator[bytes, None, None]:  # noqa: ANN401
-    """Give the body as it arrives, or as it was read already: by an event hook, `auth`, or a transport for tests."""
-    received: Generator[bytes, None, None] = (
-        (data for data in [response.content]) if response.is_stream_consumed else response.iter_raw()
-    )
-    return received
-
-
-def _areceived(response: Any) -> AsyncGeneratorType[bytes, None]:  # noqa: ANN401
-    async def read_already() -> AsyncIterator[bytes]:
-        yield response.content
-
-    received = read_already() if response.is_stream_consumed else response.aiter_raw()
-    return cast("AsyncGeneratorType[bytes, None]", received)
 
 
 class _Body:

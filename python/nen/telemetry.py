@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, MeterProvider
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
-__all__ = ["OpenTelemetry"]
+__all__ = ["OpenTelemetry", "Telemetry"]
 
 _SERVER_ERROR = 500
 _METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"))

@@ -100,6 +100,8 @@ class NenMiddleware:
             return [self._session_endpoint(endpoint, request)]
         if any(map(self._guard.protects, request.where.readings)):
             return self._protected(request)
+        if _key(SESSION_HEADER) in environ:
+            _events.unprotected(request.where.path)
         return self.app(environ, start_response)
 
     def _session_endpoint(self, endpoint: str, request: _Request) -> bytes:

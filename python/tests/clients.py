@@ -114,12 +114,13 @@ class Driven:
 
     def texts(self, path: str, **options: Any) -> list[str]:
         """Iterate over what stream() gives, without entering it."""
-        streaming = self.client.stream(path, **options)
+        return self.texts_of(self.client.stream(path, **options))
 
+    def texts_of(self, request: Any) -> list[str]:
         async def collect() -> list[str]:
-            return [text async for text in streaming]
+            return [text async for text in request]
 
-        return self._portal.call(collect) if self._portal else list(streaming)
+        return self._portal.call(collect) if self._portal else list(request)
 
 
 class Stream:

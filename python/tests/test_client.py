@@ -204,6 +204,13 @@ def test_a_stream_is_iterated_over_as_text(client: Driven) -> None:
         client.texts("/api/teapot")
 
 
+def test_a_stream_is_asked_for_once(client: Driven) -> None:
+    request = client.client.stream("/api/chat")
+    assert "".join(client.texts_of(request)) == "secure streaming works "
+    with pytest.raises(RuntimeError, match="sent already"):
+        client.texts_of(request)
+
+
 @pytest.mark.parametrize("options", [{}, {"json": {"prompt": "secure streaming works"}}])
 def test_a_stream_is_its_chunks(client: Driven, options: Any) -> None:
     with client.stream("/api/chat", **options) as stream:

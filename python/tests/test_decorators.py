@@ -151,6 +151,11 @@ def test_the_handler_gets_the_opened_body_and_its_value_is_sealed(peer: Peer) ->
     assert peer.fetch("POST", "/mounted/secure-data", {"a": 1}).value == expected
 
 
+def test_an_endpoint_that_protects_itself_is_no_reason_to_warn(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+    peer.fetch("POST", "/secure-data")
+    assert [record for record in caplog.records if record.name == "nen"] == []
+
+
 def test_a_plain_function_runs_in_a_thread_and_sees_the_path(peer: Peer) -> None:
     value = peer.fetch("POST", "/items/caf%C3%A9", 5).value
     assert (value["item"], value["body"]) == ("café", 5)

@@ -119,3 +119,21 @@ def test_no_secret_is_in_any_record(base_url: str, connect: Connect, caplog: pyt
     for entry in ours(caplog):
         text = repr(vars(entry)) + entry.getMessage()
         assert [word for word in forbidden if word in text] == []
+
+
+def test_a_sealed_request_to_what_is_not_protected_is_recorded_once_for_each_path(
+    peer: Peer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_events, "_unprotected", set())
+    for _ in range(2):
+        _, request = peer.seal("POST", "/plain/secure-data", b"{}")
+        peer.send(request)
+    httpx.get(peer.http.base_url.join("/plain/secure-data"))
+    assert [(record.nen_event, record.nen_path) for record in ours(caplog)] == [("unprotected", "/plain/secure-data")]
+
+
+def test_no_flood_of_paths_is_recorded(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_events, "_unprotected", set())
+    for number in range(100):
+        _events.unprotected(f"/{number}")
+    assert len(ours(caplog)) == 16

@@ -15,6 +15,7 @@ from wsgiref.validate import validator
 import pytest
 
 import nen
+from nen import _events
 from nen._telemetry import SealedStream, Telemetry
 from nen.limits import HandshakeLimit
 from nen.wsgi import NenMiddleware
@@ -324,6 +325,16 @@ def test_a_websocket_is_refused() -> None:
         connection.environ |= environ
         connection.run()
         assert (connection.status, connection.body) == (403, b"Forbidden")
+
+
+def test_a_sealed_request_to_what_is_not_protected_is_recorded(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_events, "_unprotected", set())
+    connection = Connection(answering("200 OK", [JSON], [b"1"]), protect=["/y"])
+    connection.run()
+    assert connection.body == b"1"
+    assert [(record.name, getattr(record, "nen_event", "")) for record in caplog.records] == [("nen", "unprotected")]
 
 
 @pytest.mark.parametrize(("max_answer", "status"), [(4, 200), (3, 500)])
