@@ -92,7 +92,7 @@ test-examples: $(CPEERS) ## the server and the client in C: sanitizers, sessions
 
 test-python: $(PYNEN) ## the Python package, over real sockets and a real Redis
 	@scripts/require redis-server=redis-server
-	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet
+	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet --numprocesses 4
 	cd python && MYPYPATH=../tests/interop $(BIN)/mypy --explicit-package-bases ../tests/interop ../tests/interop/run
 
 test-package: $(WHEEL) ## the Python package as it is installed: where nothing else is, and with its extras

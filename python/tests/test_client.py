@@ -245,7 +245,8 @@ def test_leaving_a_stream_ends_the_request(serve: Serve, dial: Dial) -> None:
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
 def test_a_stream_may_be_closed_while_a_task_reads_it(serve: Serve, library: ModuleType) -> None:
-    url = serve(create_app())
+    app = create_app()
+    url = serve(app)
 
     async def story() -> None:
         async with library.AsyncClient() as http, nen.AsyncNenClient(url, http).stream("/api/gated") as stream:
@@ -258,6 +259,7 @@ def test_a_stream_may_be_closed_while_a_task_reads_it(serve: Serve, library: Mod
                 await reader
 
     asyncio.run(story())
+    app.state.gate.open.set()
 
 
 def test_what_was_not_read_of_a_stream_that_was_left_is_missing(serve: Serve, dial: Dial) -> None:

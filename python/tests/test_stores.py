@@ -213,7 +213,7 @@ def test_one_of_many_claims_at_once_is_fresh(store: Subject) -> None:
     assert sorted(claims) == [False] * 15 + [True]
 
 
-@pytest.mark.parametrize("sid", NO_SESSION_IDS)
+@pytest.mark.parametrize("sid", NO_SESSION_IDS, ids=range(len(NO_SESSION_IDS)))
 def test_only_session_ids_become_keys(store: Subject, sid: str) -> None:
     for name, arguments in [
         ("get", ()),
