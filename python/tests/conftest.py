@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 import uvicorn
+from hypothesis import HealthCheck, settings
 
 import nen
 from tests.app import create_app
 from tests.clients import VARIANTS, Driven, Variant
 from tests.peer import Peer
 from tests.redis_server import RedisServer
+
+# How long an example takes, or its making, says something of the machine.
+settings.register_profile("nen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("nen")
 
 Serve = Callable[..., str]
 Connect = Callable[..., Peer]

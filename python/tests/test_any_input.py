@@ -13,9 +13,6 @@ import nen
 from nen.asgi import Options
 from tests.inprocess import InProcess, code_of, echo
 
-settings.register_profile("nen", deadline=None)
-settings.load_profile("nen")
-
 NAMES = [nen.SESSION_HEADER, nen.TIMESTAMP_HEADER, nen.NONCE_HEADER, nen.SIGNATURE_HEADER, "Content-Length"]
 BODIES = st.lists(st.binary() | st.sampled_from([b'{"ct":"', b"AAAA", b'"}', b"null", b'{"pk":"']), max_size=4)
 HEADERS = st.lists(

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import nen
@@ -63,7 +63,6 @@ def test_a_caller_that_waits_as_told_is_let_in() -> None:
         assert limit.retry_after(A) == 0
 
 
-@settings(deadline=None)
 @given(st.integers(1, 200), st.lists(st.integers(0, 20 * SECOND), max_size=300))
 def test_no_window_lets_in_more_than_the_burst_and_the_rate(per_minute: int, steps: list[int]) -> None:
     limit, clock = by_name(per_minute=per_minute)

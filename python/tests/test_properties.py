@@ -158,7 +158,7 @@ def test_no_spelling_of_a_path_reaches_a_protected_handler(framework: str, prote
     ask, middleware = (ask_asgi, nen.asgi.NenMiddleware) if is_asgi else (ask_wsgi, nen.wsgi.NenMiddleware)
     routed = 0
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(SPELLINGS, ROOTS, st.booleans())
     def holds(target: str, root: str, told: bool) -> None:  # noqa: FBT001 - hypothesis passes by position
         nonlocal routed
@@ -188,7 +188,6 @@ TEXT = ("Content-Type", "text/plain")
 JSON = ("Content-Type", "application/json")
 
 
-@settings(deadline=None)
 @given(VALUES, CUTS, CUTS)
 def test_a_body_in_any_pieces_is_the_same_by_asgi(value: Any, request_cuts: list[int], answer_cuts: list[int]) -> None:
     async def echo(_: Any, receive: Any, send: Any) -> None:
@@ -222,7 +221,6 @@ class Pieces:
     readline = readlines = __iter__ = None
 
 
-@settings(deadline=None)
 @given(VALUES, CUTS, CUTS, st.booleans())
 def test_a_body_in_any_pieces_is_the_same_by_wsgi(
     value: Any,
@@ -243,7 +241,6 @@ def test_a_body_in_any_pieces_is_the_same_by_wsgi(
     assert connection.value == value
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=20), max_size=8), st.integers(min_value=1, max_value=8))
 def test_a_stream_is_what_the_application_yields(chunks: list[bytes], max_chunk: int) -> None:
     connection = test_wsgi.Connection(answering("200 OK", [TEXT], chunks), max_chunk=max_chunk)
@@ -259,7 +256,6 @@ NAMES = st.sampled_from(sorted(HIDDEN)).map(str.title) | st.from_regex(r"X-[A-Z]
 HEADER_VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(NAMES, HEADER_VALUES), max_size=8), st.sampled_from(["200 OK", "404 Not Found"]))
 def test_headers_travel_that_do_not_speak_of_the_plain_body(headers: list[tuple[str, str]], status: str) -> None:
     sent: list[tuple[str, str]] = []
