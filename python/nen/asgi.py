@@ -133,10 +133,7 @@ class NenMiddleware:
     async def _respond(self, endpoint: str, where: Address, scope: Scope, receive: Receive) -> Answer:
         body = b""
         if endpoint in ("handshake", "rotate"):
-            try:
-                body = await _read_body(scope, receive, MAX_HANDSHAKE_BODY)
-            except _BodyTooLongError:
-                raise Server.handshake_too_long() from None
+            body = await _read_body(scope, receive, MAX_HANDSHAKE_BODY, Server.handshake_too_long)
         return await self._storage.respond(endpoint, scope["method"], where.signed, scope["headers"], body)
 
     async def _unprotected(self, where: Address, scope: Scope, receive: Receive, send: Send) -> None:
@@ -181,10 +178,7 @@ class NenMiddleware:
 
     async def _open(self, where: Address, scope: Scope, receive: Receive) -> tuple[Exchange, bytes | None]:
         exchange = await self._storage.admit(scope["method"], where.signed, scope["headers"])
-        try:
-            body = await _read_body(scope, receive, exchange.max_body)
-        except _BodyTooLongError:
-            raise exchange.too_long() from None
+        body = await _read_body(scope, receive, exchange.max_body, exchange.too_long)
         return exchange, await _off_the_loop(len(body), exchange.open, body)
 
     async def _refuse(self, send: Send, method: str, where: Address, error: NenError) -> None:
@@ -311,19 +305,15 @@ class _Answer:
             raise OSError(msg)
 
 
-class _BodyTooLongError(Exception):
-    pass
-
-
 class _ClientGoneError(Exception):
     pass
 
 
-async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+async def _read_body(scope: Scope, receive: Receive, limit: int, too_long: Callable[[], NenError]) -> bytes:
     """Read the request's body, at most ``limit`` bytes of it."""
     for name, value in scope["headers"]:
         if bytes(name).lower() == b"content-length" and value.isdigit() and _number(value) > limit:
-            raise _BodyTooLongError
+            raise too_long()
     # No list of chunks: HTTP/2 has empty ones without end, and a chunk of one byte takes up many.
     body = bytearray()
     while True:
@@ -332,7 +322,7 @@ async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             raise _ClientGoneError
         body += message.get("body", b"")
         if len(body) > limit:
-            raise _BodyTooLongError
+            raise too_long()
         if not message.get("more_body", False):
             return bytes(body)
 

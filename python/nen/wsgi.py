@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http.client import responses
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
@@ -123,10 +123,7 @@ class NenMiddleware:
     def _respond(self, endpoint: str, request: _Request) -> Answer:
         body = b""
         if endpoint in ("handshake", "rotate"):
-            try:
-                body = request.read_body(MAX_HANDSHAKE_BODY)
-            except _BodyTooLongError:
-                raise Server.handshake_too_long() from None
+            body = request.read_body(MAX_HANDSHAKE_BODY, Server.handshake_too_long)
         return self._storage.respond(endpoint, request.method, request.where.signed, request.signed_headers, body)
 
     def _protected(self, request: _Request) -> Iterable[bytes]:
@@ -145,11 +142,7 @@ class NenMiddleware:
 
     def _open(self, request: _Request) -> tuple[Exchange, bytes | None]:
         exchange = self._storage.admit(request.method, request.where.signed, request.signed_headers)
-        try:
-            body = request.read_body(exchange.max_body)
-        except _BodyTooLongError:
-            raise exchange.too_long() from None
-        return exchange, exchange.open(body)
+        return exchange, exchange.open(request.read_body(exchange.max_body, exchange.too_long))
 
 
 class _Request:
@@ -173,7 +166,7 @@ class _Request:
         upgrade = self.environ.get("HTTP_UPGRADE", "").lower()
         return "websocket" in upgrade or self.environ.get("wsgi.websocket") is not None
 
-    def read_body(self, limit: int) -> bytes:
+    def read_body(self, limit: int, too_long: Callable[[], NenError]) -> bytes:
         """Read the body, at most ``limit`` bytes of it."""
         declared = self.environ.get("CONTENT_LENGTH") or ""
         length = _length(declared)
@@ -186,10 +179,10 @@ class _Request:
                 raise _malformed(detail)
             return b""
         if length is not None and length > limit:
-            raise _BodyTooLongError
+            raise too_long()
         body = self._read(limit + 1 if length is None else length)
         if len(body) > limit:
-            raise _BodyTooLongError
+            raise too_long()
         if length is not None and len(body) < length:
             detail = "the body ended before its Content-Length"
             raise _malformed(detail)
@@ -371,10 +364,6 @@ class _Answer:
             # The length of text as a JSON string does not follow from its own.
             size = Exchange.sealed_size(announced) if self._form == "json" else None
         return self._request.send(answer.status, answer.body, [*self._headers, *_of_json(size)])
-
-
-class _BodyTooLongError(Exception):
-    pass
 
 
 def _malformed(detail: str) -> WireError:
