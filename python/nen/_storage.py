@@ -171,14 +171,12 @@ class SyncStorage(_Storage):
     def admit(self, method: str, target: bytes, headers: Headers) -> Exchange:
         """Check a request. Errors: those of :meth:`nen.Server.admit`."""
         if self._memory is not None:
-            warn_if_several(self._memory)
             return self._server.admit(self._memory, method, target, headers)
         return self._drive(self._server.begin_admit(method, target, headers))
 
     def respond(self, endpoint: str, method: str, target: bytes, headers: Headers, body: bytes) -> Answer:
         """Answer a session endpoint. Errors: those of :meth:`nen.Server.respond`."""
         if self._memory is not None:
-            warn_if_several(self._memory)
             return self._server.respond(self._memory, endpoint, method, target, headers, body)
         return self._drive(self._server.begin_respond(endpoint, method, target, headers, body))
 
