@@ -68,6 +68,15 @@ class InProcess:
         return Answer(sent[0]["status"], dict(sent[0]["headers"]), body)
 
 
+def client_of(store: nen.MemorySessionStore) -> nen.Client:
+    """Make a client with a session in a store."""
+    client = nen.Client()
+    handshake = client.handshake()
+    answer = nen.Server().respond(store, "handshake", "POST", "/api/nen/handshake", [], handshake.body)
+    client.establish(handshake, answer.status, answer.body)
+    return client
+
+
 async def echo(_: Any, receive: Any, send: Any) -> None:
     """Answer with the body of the request."""
     body = (await receive())["body"]

@@ -15,6 +15,7 @@ import pytest
 
 import nen
 from nen.asgi import NenMiddleware
+from tests.inprocess import client_of
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -23,11 +24,8 @@ class Connection:
     """One request to an application, as an ASGI server delivers it."""
 
     def __init__(self, app: App, method: str = "POST", body: bytes | None = b'{"a":1}', **options: Any) -> None:
-        store, server = nen.MemorySessionStore(), nen.Server()
-        self.client = nen.Client()
-        handshake = self.client.handshake()
-        answer = server.respond(store, "handshake", "POST", "/api/nen/handshake", [], handshake.body)
-        self.client.establish(handshake, answer.status, answer.body)
+        store = nen.MemorySessionStore()
+        self.client = client_of(store)
         self.middleware = NenMiddleware(app, store=store, **options)
         self.call = nen.Call(method, "/x")
         sealed = self.call.seal(self.client, body)

@@ -23,6 +23,7 @@ from nen._paths import address, path_rule
 from nen.asgi import NenMiddleware
 from tests.app import create_app, unprotected_app
 from tests.conftest import Connect, Serve
+from tests.inprocess import client_of
 
 
 def assert_serves(url: str, connect: Connect, root: str = "") -> None:
@@ -250,11 +251,7 @@ def test_a_server_without_a_raw_path_lets_no_guessed_path_through() -> None:
         sent.clear()
         world = nen.MemorySessionStore()
         middleware = NenMiddleware(unprotected_app(), store=world)
-        server, client = nen.Server(), nen.Client()
-        handshake = client.handshake()
-        answer = server.respond(world, "handshake", "POST", "/api/nen/handshake", [], handshake.body)
-        client.establish(handshake, answer.status, answer.body)
-        headers = nen.Call("GET", path).seal(client).headers
+        headers = nen.Call("GET", path).seal(client_of(world)).headers
 
         async def receive() -> Any:
             return {"type": "http.request"}

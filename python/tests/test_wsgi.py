@@ -20,6 +20,7 @@ from nen._telemetry import SealedStream, Telemetry
 from nen.limits import HandshakeLimit
 from nen.wsgi import NenMiddleware
 from tests.app import KABOOM
+from tests.inprocess import client_of
 
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 JSON = ("Content-Type", "application/json")
@@ -30,11 +31,8 @@ class Connection:
     """One request to an application, as a WSGI server delivers it, checked on both sides of the middleware."""
 
     def __init__(self, app: App, method: str = "POST", body: bytes | None = b'{"a":1}', **options: Any) -> None:
-        store, server = nen.MemorySessionStore(), nen.Server()
-        self.client = nen.Client()
-        handshake = self.client.handshake()
-        answer = server.respond(store, "handshake", "POST", "/api/nen/handshake", [], handshake.body)
-        self.client.establish(handshake, answer.status, answer.body)
+        store = nen.MemorySessionStore()
+        self.client = client_of(store)
         self.middleware = NenMiddleware(app, store=store, **options)
         self.app: App = validator(self.middleware)
         self.call = nen.Call(method, "/x")
