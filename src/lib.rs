@@ -9,6 +9,7 @@
 //! - [`StreamSealer`] and [`StreamOpener`]: answers in sealed chunks.
 //! - [`Session`]: the keys, for those who need the single operations.
 //! - [`Store`] and [`MemoryStore`]: where a server keeps its sessions.
+//! - [`primitives`]: the cryptography alone, without the protocol.
 //! - [`Error`] and [`Code`]: every failure, `ISO-1001` to `ISO-9001`.
 //!
 //! ```
@@ -57,9 +58,11 @@ pub use client::{
 };
 pub use crypto::{
     HMAC_KEY_SIZE, IDENTITY_PKCS8_SIZE, IDENTITY_PUBLIC_KEY_SIZE, IDENTITY_SIGNATURE_SIZE,
-    KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE, NONCE_SIZE, SHARED_SECRET_SIZE, SIGNATURE_SIZE, TAG_SIZE,
+    KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE, KEM_SECRET_KEY_SIZE, NONCE_SIZE, SHARED_SECRET_SIZE,
+    SIGNATURE_SIZE, TAG_SIZE,
     aead::Nonce,
     identity::{Identity, IdentityKey},
+    primitives,
 };
 pub use error::{Category, Code, Error, Result};
 pub use replay::{Claim, NonceClaim};

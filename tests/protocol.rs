@@ -368,6 +368,20 @@ fn without_strict_mode_an_absent_signature_is_admitted_and_its_nonce_counts_for_
 }
 
 #[test]
+fn beside_a_lenient_server_a_strict_one_remembers_nonces_for_the_whole_session() {
+    let beside_lenient = ServerOptions { beside_lenient: true, ..ServerOptions::default() };
+    let mut world = World::new(beside_lenient, ClientOptions::default());
+    let request = world.seal(Some(b"{}"));
+    let signed = request.headers.as_received();
+    let unsigned = RequestHeaders { signature: None, timestamp: None, ..signed };
+    assert_eq!(world.refusal(unsigned), Code::AuthSignatureMissing);
+    world.admit(signed).unwrap();
+    let lenient = Server::new(ServerOptions { strict: false, ..ServerOptions::default() }).unwrap();
+    let replayed = lenient.admit(&world.store, unsigned, "POST", "/api/legacy", START + HOUR - 1);
+    assert_eq!(replayed.err().unwrap().code(), Code::ReplayNonceReused);
+}
+
+#[test]
 fn a_session_ends_with_its_lifetime() {
     let mut world = World::plain();
     let ours = world.client.session().unwrap();

@@ -1,13 +1,21 @@
-//! The server with its in-memory store: what the tests' servers are made of.
+//! The server's side: its options, the in-memory store, the session endpoints, and the exchange of one request.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use napi::{Env, Error, Result, Status, bindgen_prelude::Uint8Array};
+use napi::{
+    Env, Error, Result, Status,
+    bindgen_prelude::{AsyncTask, Uint8Array},
+};
 use napi_derive::napi;
-use nen::{IdentityKey, IdentityPolicy, RequestHeaders, Route};
+use nen::{
+    AnswerHead, Claim, Code, Form, IdentityKey, IdentityPolicy, MemoryLimits, Nonce, NonceClaim, RequestHead,
+    RequestHeaders, Route, SessionId, Store,
+};
 
-use crate::convert::{Bytes, SecretText, moment, size, unsigned};
+use crate::background::Background;
+use crate::convert::{Bytes, SecretBytes, SecretText, moment, size, unsigned};
 use crate::error::thrown;
+use crate::steps::{AdmitCall, EndpointCall};
 use crate::stream::StreamSealer;
 
 /// The settings of a `Server`; what is left out has the core's default.
@@ -23,6 +31,8 @@ pub struct ServerOptions {
     pub max_body: Option<f64>,
     /// Whether unsigned requests are refused.
     pub strict: Option<bool>,
+    /// Whether a server that is not strict takes the same sessions.
+    pub beside_lenient: Option<bool>,
     /// Whether unsigned rotate, terminate and status are refused.
     pub require_signed_lifecycle: Option<bool>,
     /// Whether a handshake without an identity is refused.
@@ -49,16 +59,88 @@ impl From<nen::Answer> for Answer {
 /// Sessions and nonces in this process's memory.
 #[napi]
 pub struct MemoryStore {
-    inner: nen::MemoryStore,
+    inner: Arc<nen::MemoryStore>,
+}
+
+/// The limits of a `MemoryStore`; what is left out has the core's default.
+#[napi(object, object_to_js = false)]
+pub struct MemoryStoreLimits {
+    /// Most live sessions.
+    pub max_sessions: Option<f64>,
+    /// Most remembered nonces.
+    pub max_nonces: Option<f64>,
+    /// Most remembered nonces of one session.
+    pub max_nonces_per_session: Option<f64>,
 }
 
 #[napi]
 impl MemoryStore {
-    /// An empty store with the core's caps.
+    /// An empty store.
     #[napi(constructor, catch_unwind)]
-    #[allow(clippy::new_without_default)] // a JavaScript constructor
-    pub fn new() -> Self {
-        Self { inner: nen::MemoryStore::default() }
+    pub fn new(limits: MemoryStoreLimits) -> Result<Self> {
+        let default = MemoryLimits::default();
+        let limit =
+            |name, given: Option<f64>, default| match given.map(|count| size(name, count)).transpose()? {
+                Some(0) => Err(Error::new(Status::InvalidArg, format!("{name} must be at least 1"))),
+                count => Ok(count.unwrap_or(default)),
+            };
+        let per_session = limits.max_nonces_per_session;
+        Ok(Self {
+            inner: Arc::new(nen::MemoryStore::new(MemoryLimits {
+                max_sessions: limit("maxSessions", limits.max_sessions, default.max_sessions)?,
+                max_nonces: limit("maxNonces", limits.max_nonces, default.max_nonces)?,
+                max_nonces_per_session: limit(
+                    "maxNoncesPerSession",
+                    per_session,
+                    default.max_nonces_per_session,
+                )?,
+            })),
+        })
+    }
+
+    /// The record of a live session, or null.
+    #[napi(catch_unwind)]
+    pub fn get(&self, env: Env, sid: String, now_ms: f64) -> Result<Option<SecretText>> {
+        let session =
+            self.inner.get(session_id(&sid)?, moment(now_ms)?).map_err(|error| thrown(env, error))?;
+        let record = |session: Arc<nen::Session>| session.to_record().as_bytes().to_vec();
+        Ok(session.map(|session| SecretText(record(session).into())))
+    }
+
+    /// Keeps a record until its end. Errors: ISO-9001.
+    #[napi(catch_unwind)]
+    pub fn set(&self, env: Env, sid: String, record: String, expires_ms: f64, now_ms: f64) -> Result<()> {
+        let (id, record) = (session_id(&sid)?, nen::Plaintext::new(record.into_bytes()));
+        let (expires_ms, now_ms) = (unsigned("expiresMs", expires_ms)?, moment(now_ms)?);
+        nen::Session::from_record(id, &record, 0)
+            .and_then(|session| self.inner.set(Arc::new(session.with_end(expires_ms)), now_ms))
+            .map_err(|error| thrown(env, error))
+    }
+
+    /// Removes a session.
+    #[napi(catch_unwind)]
+    pub fn delete(&self, env: Env, sid: String) -> Result<()> {
+        self.inner.delete(session_id(&sid)?).map_err(|error| thrown(env, error))
+    }
+
+    /// Takes a nonce if nobody had. Errors: ISO-5002.
+    #[napi(catch_unwind)]
+    pub fn claim_nonce(
+        &self,
+        env: Env,
+        sid: String,
+        nonce: &[u8],
+        until_ms: f64,
+        now_ms: f64,
+    ) -> Result<bool> {
+        let claim = nonce_claim(&sid, nonce, unsigned("untilMs", until_ms)?)?;
+        match self.inner.claim_nonce(&claim, moment(now_ms)?).map_err(|error| thrown(env, error))? {
+            Claim::Fresh => Ok(true),
+            Claim::Replay => Ok(false),
+            Claim::Full => {
+                Err(thrown(env, nen::Error::new(Code::ReplayCacheFull, "the store is full of nonces")))
+            }
+        }
     }
 
     /// How many sessions are kept.
@@ -66,12 +148,57 @@ impl MemoryStore {
     pub fn sessions(&self) -> u32 {
         u32::try_from(self.inner.len()).unwrap_or(u32::MAX)
     }
+
+    /// How many nonces are remembered.
+    #[napi(getter, catch_unwind)]
+    pub fn nonces(&self) -> u32 {
+        u32::try_from(self.inner.nonces()).unwrap_or(u32::MAX)
+    }
+
+    /// Removes what has ended.
+    #[napi(catch_unwind)]
+    pub fn sweep(&self, now_ms: f64) -> Result<()> {
+        self.inner.sweep(moment(now_ms)?);
+        Ok(())
+    }
+}
+
+/// The key of a session's record in a shared store.
+#[napi(catch_unwind)]
+pub fn record_key(sid: String) -> Result<String> {
+    Ok(session_id(&sid)?.record_key())
+}
+
+/// The key of a used nonce in a shared store.
+#[napi(catch_unwind)]
+pub fn nonce_key(sid: String, nonce: &[u8]) -> Result<String> {
+    Ok(nonce_claim(&sid, nonce, 0)?.key())
+}
+
+fn nonce_claim(sid: &str, nonce: &[u8], until_ms: u64) -> Result<NonceClaim> {
+    let invalid = |_| Error::new(Status::InvalidArg, "the nonce must be 12 bytes");
+    let nonce = Nonce::from_bytes(nonce.try_into().map_err(invalid)?);
+    Ok(NonceClaim { session: session_id(sid)?, nonce, until_ms })
+}
+
+fn session_id(text: &str) -> Result<SessionId> {
+    // The text is not in the error: whoever knows a session's id can end the session.
+    let invalid = || Error::new(Status::InvalidArg, "the session id must be a UUIDv4 in lower case");
+    SessionId::parse(text.as_bytes()).ok_or_else(invalid)
+}
+
+/// The body of an answer with an error: its code and message.
+#[napi(catch_unwind)]
+pub fn error_body(code: String) -> Result<Bytes> {
+    let code = Code::ALL.iter().find(|known| known.as_str() == code);
+    let unknown = || Error::new(Status::InvalidArg, "there is no such code");
+    Ok(Bytes(nen::Answer::error(&nen::Error::new(*code.ok_or_else(unknown)?, "")).into_body()))
 }
 
 /// A server's policy.
 #[napi]
 pub struct Server {
-    inner: nen::Server,
+    inner: Arc<nen::Server>,
 }
 
 #[napi]
@@ -82,41 +209,67 @@ impl Server {
         let options =
             options.map_or_else(|| Ok(nen::ServerOptions::default()), |options| options.read(env))?;
         let invalid = |error: nen::InvalidOption| Error::new(Status::InvalidArg, error.to_string());
-        Ok(Self { inner: nen::Server::new(options).map_err(invalid)? })
+        Ok(Self { inner: Arc::new(nen::Server::new(options).map_err(invalid)?) })
     }
 
-    /// Where a request belongs: `session`, `not-found` or `application`.
+    /// Where a request belongs: the name of a session endpoint (`handshake`, `rotate`, `terminate`, `status`),
+    /// `not-found` for anything else under the prefix, null for the application's own paths.
     #[napi(catch_unwind)]
-    pub fn route(&self, method: String, target: String) -> &'static str {
+    pub fn route(&self, method: String, target: String) -> Option<&'static str> {
         match self.inner.route(&method, &target) {
-            Route::Session(_) => "session",
-            Route::NotFound => "not-found",
-            Route::Application => "application",
+            Route::Session(endpoint) => Some(name_of(endpoint)),
+            Route::NotFound => Some("not-found"),
+            Route::Application => None,
         }
     }
 
-    /// Answers a session endpoint. `headers` are names and values in turn, as in Node's `rawHeaders`. Errors: the ISO
-    /// code to answer with.
+    /// Answers a session endpoint, named as by `route`, off the event loop. `headers` are names and values in turn, as
+    /// in Node's `rawHeaders`. Errors: the ISO code to answer with.
     #[napi(catch_unwind)]
     #[allow(clippy::too_many_arguments)] // each is a part of one HTTP request
     pub fn respond(
         &self,
-        env: Env,
         store: &MemoryStore,
+        endpoint: String,
         method: String,
         target: String,
         headers: Vec<String>,
         body: &[u8],
         now_ms: f64,
-    ) -> Result<Answer> {
-        let Route::Session(endpoint) = self.inner.route(&method, &target) else {
-            return Err(Error::new(Status::InvalidArg, "the request is for no session endpoint"));
-        };
-        let now_ms = moment(now_ms)?;
-        self.inner
-            .respond(&store.inner, endpoint, pick(&headers), &method, &target, body, now_ms)
-            .map(Answer::from)
-            .map_err(|error| thrown(env, error))
+    ) -> Result<AsyncTask<Background<Answer>>> {
+        let endpoint = endpoint_of(&endpoint)?;
+        let (server, store, now_ms) = (Arc::clone(&self.inner), Arc::clone(&store.inner), moment(now_ms)?);
+        let body = body.to_vec();
+        Ok(Background::start(move || {
+            server
+                .respond(&*store, endpoint, pick(&headers), &method, &target, &body, now_ms)
+                .map(Answer::from)
+        }))
+    }
+
+    /// As `respond`, in steps: for any other store.
+    #[napi(catch_unwind)]
+    pub fn begin_respond(
+        &self,
+        endpoint: String,
+        method: String,
+        target: String,
+        headers: Vec<String>,
+        body: &[u8],
+        now_ms: f64,
+    ) -> Result<AsyncTask<Background<EndpointCall>>> {
+        let (endpoint, server, now_ms) = (endpoint_of(&endpoint)?, Arc::clone(&self.inner), moment(now_ms)?);
+        let (head, body) = (RequestHead::new(pick(&headers), &method, &target), body.to_vec());
+        Ok(Background::start(move || {
+            let call = nen::EndpointCall::new(&server, endpoint, head, &body, now_ms)?;
+            Ok(EndpointCall::new(server, call))
+        }))
+    }
+
+    /// Throws the error for a handshake of more than `MAX_HANDSHAKE_BODY` bytes.
+    #[napi(catch_unwind)]
+    pub fn refuse_long_handshake(&self, env: Env) -> Result<()> {
+        Err(thrown(env, nen::Error::handshake_too_long()))
     }
 
     /// Checks a protected request and claims its nonce. Errors: the ISO code to answer with.
@@ -131,10 +284,42 @@ impl Server {
         now_ms: f64,
     ) -> Result<Exchange> {
         self.inner
-            .admit(&store.inner, pick(&headers), &method, &target, moment(now_ms)?)
-            .map(|inner| Exchange { inner })
+            .admit(&*store.inner, pick(&headers), &method, &target, moment(now_ms)?)
+            .map(Exchange::new)
             .map_err(|error| thrown(env, error))
     }
+
+    /// As `admit`, in steps: for any other store. Errors: ISO-2003, ISO-2002.
+    #[napi(catch_unwind)]
+    pub fn begin_admit(
+        &self,
+        env: Env,
+        method: String,
+        target: String,
+        headers: Vec<String>,
+        now_ms: f64,
+    ) -> Result<AdmitCall> {
+        let head = RequestHead::new(pick(&headers), &method, &target);
+        AdmitCall::new(Arc::clone(&self.inner), head, moment(now_ms)?).map_err(|error| thrown(env, error))
+    }
+}
+
+const ENDPOINTS: [(&str, nen::Endpoint); 4] = [
+    ("handshake", nen::Endpoint::Handshake),
+    ("rotate", nen::Endpoint::Rotate),
+    ("terminate", nen::Endpoint::Terminate),
+    ("status", nen::Endpoint::Status),
+];
+
+fn endpoint_of(name: &str) -> Result<nen::Endpoint> {
+    let found = ENDPOINTS.iter().find(|(other, _)| *other == name);
+    found
+        .map(|(_, endpoint)| *endpoint)
+        .ok_or_else(|| Error::new(Status::InvalidArg, "no such session endpoint"))
+}
+
+fn name_of(endpoint: nen::Endpoint) -> &'static str {
+    ENDPOINTS.iter().find(|(_, other)| *other == endpoint).map_or("not-found", |(name, _)| name)
 }
 
 impl ServerOptions {
@@ -156,6 +341,7 @@ impl ServerOptions {
             window_ms: self.window_ms.map_or(Ok(defaults.window_ms), |ms| unsigned("windowMs", ms))?,
             max_body: self.max_body.map_or(Ok(defaults.max_body), |bytes| size("maxBody", bytes))?,
             strict: self.strict.unwrap_or(defaults.strict),
+            beside_lenient: self.beside_lenient.unwrap_or(defaults.beside_lenient),
             require_signed_lifecycle: self
                 .require_signed_lifecycle
                 .unwrap_or(defaults.require_signed_lifecycle),
@@ -164,10 +350,48 @@ impl ServerOptions {
     }
 }
 
+/// How an application's answer is to be sealed: `json` (whole, as it is), `text` (whole, as a JSON string) or `stream`
+/// (chunk by chunk). Errors: ISO-9000 for what cannot be sealed.
+#[napi(catch_unwind)]
+pub fn form_of_answer(
+    env: Env,
+    status: u16,
+    content_type: Option<String>,
+    content_encoding: Option<String>,
+    content_length: Option<String>,
+) -> Result<&'static str> {
+    let head = AnswerHead {
+        status,
+        content_type: content_type.as_deref().map(str::as_bytes),
+        content_encoding: content_encoding.as_deref().map(str::as_bytes),
+        content_length: content_length.as_deref().map(str::as_bytes),
+    };
+    match head.form().map_err(|error| thrown(env, error))? {
+        Form::Json => Ok("json"),
+        Form::Text => Ok("text"),
+        Form::Stream => Ok("stream"),
+    }
+}
+
+/// The `Content-Length` of the sealed answer to HEAD, by the length that the application told of; null if it is not
+/// known.
+#[napi(catch_unwind)]
+pub fn sealed_size_of_head(form: String, content_length: Option<String>) -> Result<Option<u32>> {
+    let content_length = content_length.as_deref().map(str::as_bytes);
+    let head = AnswerHead { content_length, ..AnswerHead::default() };
+    Ok(head.sealed_size_of_head(whole(&form)?).and_then(|size| u32::try_from(size).ok()))
+}
+
 /// An admitted request and the answer to come.
 #[napi]
 pub struct Exchange {
-    inner: nen::Exchange,
+    inner: Arc<nen::Exchange>,
+}
+
+impl Exchange {
+    pub(crate) fn new(inner: nen::Exchange) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
 }
 
 #[napi]
@@ -190,23 +414,59 @@ impl Exchange {
         u32::try_from(self.inner.max_body()).unwrap_or(u32::MAX)
     }
 
-    /// Opens the request's body to JSON text; null without a body. Errors: ISO-6001, ISO-6002, ISO-4001, ISO-4003.
+    /// Throws the error for a body of more than `maxBody` bytes.
     #[napi(catch_unwind)]
-    pub fn open(&self, env: Env, body: &[u8]) -> Result<Option<SecretText>> {
-        let json = self.inner.open(body).map_err(|error| thrown(env, error))?;
-        Ok(json.map(SecretText))
+    pub fn refuse_long_body(&self, env: Env) -> Result<()> {
+        Err(thrown(env, self.inner.too_long()))
     }
 
-    /// Seals an answer's JSON. Errors: ISO-4002.
+    /// Opens the request's body to JSON; null without a body. Errors: ISO-6001, ISO-6002, ISO-4001, ISO-4003.
     #[napi(catch_unwind)]
-    pub fn seal(&self, env: Env, status: u16, json: &[u8]) -> Result<Answer> {
-        self.inner.seal(status, json).map(Answer::from).map_err(|error| thrown(env, error))
+    pub fn open(&self, env: Env, body: &[u8]) -> Result<Option<SecretBytes>> {
+        let json = self.inner.open(body).map_err(|error| thrown(env, error))?;
+        Ok(json.map(SecretBytes))
+    }
+
+    /// `open`, off the event loop.
+    #[napi(catch_unwind)]
+    pub fn open_in_background(&self, body: &[u8]) -> AsyncTask<Background<Option<SecretBytes>>> {
+        let (exchange, body) = (Arc::clone(&self.inner), body.to_vec());
+        Background::start(move || Ok(exchange.open(&body)?.map(SecretBytes)))
+    }
+
+    /// Seals an application's whole answer in the form that `formOfAnswer` told; an empty body as `null`. The status is
+    /// kept, except that 204 and 205, which forbid a body, become 200. Errors: ISO-4002, ISO-9000.
+    #[napi(catch_unwind)]
+    pub fn seal(&self, env: Env, form: String, status: u16, body: &[u8]) -> Result<Answer> {
+        let form = whole(&form)?;
+        self.inner.seal_as(form, status, body).map(Answer::from).map_err(|error| thrown(env, error))
+    }
+
+    /// `seal`, off the event loop.
+    #[napi(catch_unwind)]
+    pub fn seal_in_background(
+        &self,
+        form: String,
+        status: u16,
+        body: &[u8],
+    ) -> Result<AsyncTask<Background<Answer>>> {
+        let (exchange, form) = (Arc::clone(&self.inner), whole(&form)?);
+        let body = nen::Plaintext::new(body.to_vec());
+        Ok(Background::start(move || exchange.seal_as(form, status, &body).map(Answer::from)))
     }
 
     /// Starts a sealed stream. Errors: ISO-4002.
     #[napi(catch_unwind)]
     pub fn stream(&self, env: Env) -> Result<StreamSealer> {
         self.inner.stream().map(StreamSealer::new).map_err(|error| thrown(env, error))
+    }
+}
+
+fn whole(form: &str) -> Result<Form> {
+    match form {
+        "json" => Ok(Form::Json),
+        "text" => Ok(Form::Text),
+        _ => Err(Error::new(Status::InvalidArg, "only json and text are sealed whole")),
     }
 }
 

@@ -20,7 +20,7 @@ if (process.argv[2] === 'measure') {
 
 async function measure() {
   const server = new binding.Server();
-  const store = new binding.MemoryStore();
+  const store = new binding.MemoryStore({});
   await exchange(server, store, 600);
   const before = await residentMiB();
   await exchange(server, store, 600);
@@ -44,7 +44,7 @@ async function exchange(server, store, rounds) {
     const call = client.call('POST', '/x');
     const { headers, body } = await call.sealInBackground(payload, now);
     const admitted = server.admit(store, 'POST', '/x', headers.flat(), now);
-    const { status, body: answer } = admitted.seal(200, Buffer.from(admitted.open(body)));
+    const { status, body: answer } = admitted.seal('json', 200, admitted.open(body));
     const { json } = await call.openInBackground(status, null, answer, now);
     assert.equal(json.length, payload.length);
     call.seal(payload, now);
@@ -57,6 +57,6 @@ async function exchange(server, store, rounds) {
 async function connect(server, store, client, now) {
   const handshake = await client.handshake();
   const args = ['POST', '/api/nen/handshake', [], handshake.body, now];
-  const { status, body } = server.respond(store, ...args);
+  const { status, body } = await server.respond(store, 'handshake', ...args);
   client.establish(handshake, status, body, now);
 }

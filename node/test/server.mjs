@@ -12,7 +12,7 @@ import { binding } from '../dist/binding.js';
  */
 export async function startServer({ now = Date.now, hold, options = {} } = {}, t = undefined) {
   const server = new binding.Server(options);
-  const store = new binding.MemoryStore();
+  const store = new binding.MemoryStore({});
   /** What arrived: `METHOD target`, with headers and raw body. */
   const requests = [];
   /** Streams whose client went away before the end. */
@@ -37,9 +37,9 @@ export async function startServer({ now = Date.now, hold, options = {} } = {}, t
     try {
       const route = server.route(method, target);
       if (route === 'not-found') return send(404, '{}');
-      if (route === 'session') {
-        if (target.endsWith('/handshake')) await hold;
-        const answer = server.respond(store, method, target, rawHeaders, body, clock);
+      if (route !== null) {
+        if (route === 'handshake') await hold;
+        const answer = await server.respond(store, route, method, target, rawHeaders, body, clock);
         return send(answer.status, answer.body);
       }
       const exchange = server.admit(store, method, target, rawHeaders, clock);
@@ -52,7 +52,7 @@ export async function startServer({ now = Date.now, hold, options = {} } = {}, t
         body: json === null ? null : JSON.parse(json),
         aborted,
       };
-      const seal = (status, value) => exchange.seal(status, Buffer.from(JSON.stringify(value)));
+      const seal = (status, value) => exchange.seal('json', status, Buffer.from(JSON.stringify(value)));
       await routeTo(path)({ ...context, raw: body, seal });
     } catch (error) {
       const failure = error instanceof NenError ? error : new NenError('ISO-9000', { cause: error });
@@ -153,7 +153,7 @@ const protectedRoutes = {
     send(200, JSON.stringify({ ct: '%%%%', n }));
   },
   '/api/faults/not-json': async ({ exchange, send }) => {
-    const answer = exchange.seal(200, Buffer.from('not json'));
+    const answer = exchange.seal('json', 200, Buffer.from('not json'));
     send(200, answer.body);
   },
   '/api/faults/truncated': async ({ response, exchange }) => {

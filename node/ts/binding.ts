@@ -87,12 +87,18 @@ export interface Answer {
   body: Buffer;
 }
 
+/** The forms of an answer that is sealed whole. */
+export type WholeForm = 'json' | 'text';
+
 export interface Exchange {
   readonly sessionId: string;
   readonly identity: Buffer | null;
   readonly maxBody: number;
-  open(body: Uint8Array): string | null;
-  seal(status: number, json: Uint8Array): Answer;
+  refuseLongBody(): void;
+  open(body: Uint8Array): Buffer | null;
+  openInBackground(body: Uint8Array): Promise<Buffer | null>;
+  seal(form: WholeForm, status: number, body: Uint8Array): Answer;
+  sealInBackground(form: WholeForm, status: number, body: Uint8Array): Promise<Answer>;
   stream(): StreamSealer;
 }
 
@@ -102,36 +108,97 @@ export interface ServerOptions {
   windowMs?: number;
   maxBody?: number;
   strict?: boolean;
+  besideLenient?: boolean;
   requireSignedLifecycle?: boolean;
   requireIdentity?: boolean;
   identities?: Uint8Array[];
 }
 
 export interface MemoryStore {
+  get(sid: string, nowMs: number): string | null;
+  set(sid: string, record: string, expiresMs: number, nowMs: number): void;
+  delete(sid: string): void;
+  claimNonce(sid: string, nonce: Uint8Array, untilMs: number, nowMs: number): boolean;
   readonly sessions: number;
+  readonly nonces: number;
+  sweep(nowMs: number): void;
 }
 
+/** A question to a store: one of its methods, and the arguments. */
+export type Question =
+  | { method: 'get' | 'delete'; sid: string }
+  | { method: 'set'; sid: string; record: string; untilMs: number }
+  | { method: 'claimNonce'; sid: string; nonce: Buffer; untilMs: number };
+
+export interface AdmitCall {
+  step(): Question | null;
+  resume(reply: unknown): void;
+  result(): Exchange;
+}
+
+export interface EndpointCall {
+  step(): Question | null;
+  resume(reply: unknown): Promise<void>;
+  result(): Answer;
+}
+
+export type Endpoint = 'handshake' | 'rotate' | 'terminate' | 'status';
+
 export interface NativeServer {
-  route(method: string, target: string): 'session' | 'not-found' | 'application';
+  route(method: string, target: string): Endpoint | 'not-found' | null;
   respond(
     store: MemoryStore,
+    endpoint: Endpoint,
     method: string,
     target: string,
     headers: string[],
     body: Uint8Array,
     nowMs: number,
-  ): Answer;
+  ): Promise<Answer>;
+  beginRespond(
+    endpoint: Endpoint,
+    method: string,
+    target: string,
+    headers: string[],
+    body: Uint8Array,
+    nowMs: number,
+  ): Promise<EndpointCall>;
+  refuseLongHandshake(): void;
   admit(store: MemoryStore, method: string, target: string, headers: string[], nowMs: number): Exchange;
+  beginAdmit(method: string, target: string, headers: string[], nowMs: number): AdmitCall;
+}
+
+export interface KeyPair {
+  publicKey: Buffer;
+  secretKey: Buffer;
 }
 
 export interface Binding {
   readonly VERSION: string;
+  readonly PROTOCOL: string;
   readonly ENDPOINT_PREFIX: string;
   readonly JSON_CONTENT_TYPE: string;
   readonly STREAM_CONTENT_TYPE: string;
   readonly STREAM_NONCE_HEADER: string;
+  readonly MAX_HANDSHAKE_BODY: number;
+  readonly DEFAULT_MAX_CHUNK: number;
+  readonly REMOTE_CLOCK_SLACK_MS: number;
   errorTable(): ErrorInfo[];
   registerErrorFactory(factory: (code: string, detail: string) => Error): void;
+  errorBody(code: string): Buffer;
+  streamHeaders(): string[];
+  signedHeaders(): string[];
+  hiddenRequestHeaders(): string[];
+  hiddenAnswerHeaders(): string[];
+  formOfAnswer(
+    status: number,
+    contentType: string | null,
+    contentEncoding: string | null,
+    contentLength: string | null,
+  ): WholeForm | 'stream';
+  sealedSizeOfHead(form: WholeForm, contentLength: string | null): number | null;
+  recordKey(sid: string): string;
+  nonceKey(sid: string, nonce: Uint8Array): string;
   readonly Client: new (
     options: { correctClock?: boolean; maxChunk?: number },
     identity: NativeIdentity | null,
@@ -141,8 +208,25 @@ export interface Binding {
     fromPkcs8(der: Uint8Array): NativeIdentity;
     [Symbol.hasInstance](value: unknown): value is NativeIdentity;
   };
-  readonly MemoryStore: new () => MemoryStore;
+  readonly MemoryStore: new (limits: {
+    maxSessions?: number;
+    maxNonces?: number;
+    maxNoncesPerSession?: number;
+  }) => MemoryStore;
   readonly Server: new (options?: ServerOptions) => NativeServer;
+  kemGenerate(): KeyPair;
+  kemEncapsulate(publicKey: Uint8Array): { sharedSecret: Buffer; ciphertext: Buffer };
+  kemDecapsulate(secretKey: Uint8Array, ciphertext: Uint8Array): Buffer;
+  randomNonce(): Buffer;
+  aeadSeal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array): Buffer;
+  aeadOpen(key: Uint8Array, nonce: Uint8Array, ciphertext: Uint8Array): Buffer;
+  hmacSign(key: Uint8Array, message: Uint8Array): Buffer;
+  hmacVerify(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+  dsaGenerate(): KeyPair;
+  dsaSign(secretKey: Uint8Array, message: Uint8Array): Buffer;
+  dsaVerify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+  base64Encode(bytes: Uint8Array): string;
+  base64Decode(text: string): Buffer;
 }
 
 const manifest: { name: string; version: string } = require('../package.json');

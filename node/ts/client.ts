@@ -1,5 +1,15 @@
 // `@withnen/native/client`
 
+export { Identity } from './client/identity.js';
+export { createNenFetch, createNenStream, type NenFetch, type NenStream } from './client/lazy.js';
+export { NenClient, type NenClientOptions } from './client/nen-client.js';
+export {
+  type ForeignResponse,
+  NenHttpError,
+  type NenResponse,
+  type SealedResponse,
+} from './client/response.js';
+export type { Fetch } from './client/transport.js';
 export {
   describeNenCode,
   NEN_ERRORS,
@@ -7,8 +17,3 @@ export {
   NenError,
   type NenErrorInfo,
 } from './error.js';
-export { Identity } from './identity.js';
-export { createNenFetch, createNenStream, type NenFetch, type NenStream } from './lazy.js';
-export { NenClient, type NenClientOptions } from './nen-client.js';
-export { type ForeignResponse, NenHttpError, type NenResponse, type SealedResponse } from './response.js';
-export type { Fetch } from './transport.js';

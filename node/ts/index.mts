@@ -1,3 +1,3 @@
-// `@withnen/native`
+// The same module for import as for require, so that there is one NenError.
 
-export * from './client.mjs';
+export * from './index.js';

@@ -1,3 +1,4 @@
 // `@withnen/native`
 
 export * from './client.js';
+export * from './server.js';

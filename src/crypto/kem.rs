@@ -1,13 +1,18 @@
 //! ML-KEM-768 (FIPS 203).
 
+#[allow(deprecated)] // in favour of the seed, which few others take
+use ml_kem::ExpandedKeyEncoding;
 use ml_kem::{
-    B32, Ciphertext, Decapsulate, EncapsulationKey, Key, KeyExport, MlKem768, Seed,
+    B32, Ciphertext, Decapsulate, EncapsulationKey, Key, KeyExport, MlKem768, Seed, array::Array,
     ml_kem_768::DecapsulationKey as Dk,
 };
 use zeroize::Zeroize;
 
-use super::{KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE, SHARED_SECRET_SIZE, Secret, random};
+use super::{
+    KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE, KEM_SECRET_KEY_SIZE, SHARED_SECRET_SIZE, Secret, random,
+};
 use crate::error::{Code, Error, Result};
+use crate::wire::body::Plaintext;
 
 const SEED_SIZE: usize = 64;
 
@@ -27,6 +32,26 @@ impl DecapsulationKey {
     /// The public half, as it travels.
     pub(crate) fn public_key(&self) -> [u8; KEM_PUBLIC_KEY_SIZE] {
         self.0.encapsulation_key().to_bytes().into()
+    }
+
+    /// The key as FIPS 203 §7.1 writes it: what other libraries read and write.
+    #[allow(deprecated)]
+    pub(crate) fn to_bytes(&self) -> Plaintext {
+        let mut bytes = self.0.to_expanded_bytes();
+        let copy = Plaintext::new(bytes.to_vec());
+        bytes.zeroize();
+        copy
+    }
+
+    /// Reads what [`DecapsulationKey::to_bytes`] wrote. Errors: ISO-1002 if the hash check of FIPS 203 §7.3 fails.
+    #[allow(deprecated)]
+    pub(crate) fn from_bytes(bytes: &[u8; KEM_SECRET_KEY_SIZE]) -> Result<Self> {
+        let mut copy = Array::from(*bytes);
+        let key = Dk::from_expanded_bytes(&copy);
+        copy.zeroize();
+        let failed =
+            Error::new(Code::HandshakeFailed, "the secret key is no ML-KEM-768 key: the hash check failed");
+        Ok(Self(Box::new(key.map_err(|_| failed)?)))
     }
 
     /// Recovers the shared secret and wipes the key (FIPS 203 §7.3). A ciphertext that was made for another

@@ -7,6 +7,7 @@ pub(crate) mod aead;
 pub(crate) mod identity;
 pub(crate) mod kem;
 pub(crate) mod mac;
+pub mod primitives;
 #[cfg(test)]
 mod published_vectors;
 pub(crate) mod random;
@@ -16,6 +17,8 @@ pub(crate) use secret::Secret;
 
 /// Bytes of an ML-KEM-768 encapsulation key (FIPS 203, table 3).
 pub const KEM_PUBLIC_KEY_SIZE: usize = 1184;
+/// Bytes of an ML-KEM-768 decapsulation key (FIPS 203, table 3).
+pub const KEM_SECRET_KEY_SIZE: usize = 2400;
 /// Bytes of an ML-KEM-768 ciphertext (FIPS 203, table 3).
 pub const KEM_CIPHERTEXT_SIZE: usize = 1088;
 /// Bytes of an ML-KEM-768 shared secret, which is the ChaCha20-Poly1305 key.

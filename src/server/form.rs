@@ -70,6 +70,20 @@ impl<'a> AnswerHead<'a> {
         }
     }
 
+    /// The `Content-Length` of the sealed answer to HEAD, of which the application says how long its body would be; none
+    /// if it does not say so, or the sealed length does not follow from the plain one, as with text.
+    pub fn sealed_size_of_head(&self, form: Form) -> Option<usize> {
+        let length = std::str::from_utf8(self.content_length?).ok()?.trim_ascii();
+        if !length.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        match (form, length.parse().ok()?) {
+            (Form::Json, 0) => Some(Answer::sealed_size(b"null".len())),
+            (Form::Json, length) => Some(Answer::sealed_size(length)),
+            _ => None,
+        }
+    }
+
     fn is_json(&self) -> bool {
         let Some(content_type) = self.content_type else { return false };
         let media_type = content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
@@ -151,6 +165,22 @@ mod tests {
         assert_eq!(head.content_type, Some(&b"application/json"[..]));
         assert_eq!((head.status, head.content_encoding), (200, Some(&b"identity"[..])));
         assert_eq!((head.content_length, head.form()), (Some(&b"7"[..]), Ok(Form::Json)));
+    }
+
+    #[test]
+    fn head_is_answered_with_the_size_that_get_would_have() {
+        let size = |length: &'static [u8], form| {
+            AnswerHead { status: 200, content_length: Some(length), ..AnswerHead::default() }
+                .sealed_size_of_head(form)
+        };
+        assert_eq!(size(b"11", Form::Json), Some(Answer::sealed_size(11)));
+        assert_eq!(size(b" 0", Form::Json), Some(Answer::sealed_size(4)));
+        assert_eq!(size(b"11", Form::Text), None);
+        assert_eq!(size(b"11", Form::Stream), None);
+        for length in [&b""[..], b"x", b"+1", b"99999999999999999999", b"\xff"] {
+            assert_eq!(size(length, Form::Json), None);
+        }
+        assert_eq!(AnswerHead::default().sealed_size_of_head(Form::Json), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 // Long-lived ML-DSA-65 identities of clients.
 
-import { binding } from './binding.js';
+import { binding } from '../binding.js';
 
 /** A client's long-lived ML-DSA-65 key pair (FIPS 204), which signs each handshake. */
 export interface Identity {

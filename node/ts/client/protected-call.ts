@@ -1,13 +1,13 @@
 // One request to a protected endpoint, over as many attempts as the protocol allows.
 
-import type { Address } from './address.js';
 import {
   binding,
   type CallOutcome,
   type NativeCall,
   type NativeClient,
   type StreamOpener,
-} from './binding.js';
+} from '../binding.js';
+import type { Address } from './address.js';
 import { readBody } from './body.js';
 import type { Lifecycle } from './lifecycle.js';
 import { abortable, type Transport } from './transport.js';

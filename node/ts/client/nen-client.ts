@@ -1,8 +1,8 @@
 // The client of the usage guide.
 
+import { binding, type NativeIdentity } from '../binding.js';
+import { NenError } from '../error.js';
 import { Address } from './address.js';
-import { binding, type NativeIdentity } from './binding.js';
-import { NenError } from './error.js';
 import { Identity } from './identity.js';
 import { Lifecycle } from './lifecycle.js';
 import { type Connection, ProtectedCall } from './protected-call.js';

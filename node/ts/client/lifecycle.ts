@@ -1,8 +1,8 @@
 // The life of a client's session: handshake, rotate, terminate, status.
 
+import { binding, type HeaderPairs, type NativeClient } from '../binding.js';
+import { NenError } from '../error.js';
 import type { Address } from './address.js';
-import { binding, type HeaderPairs, type NativeClient } from './binding.js';
-import { NenError } from './error.js';
 import type { Transport } from './transport.js';
 
 interface Answer {

@@ -1,6 +1,6 @@
 // HTTP through fetch, failing closed: no redirect is followed, no body is read without a limit.
 
-import { NenError } from './error.js';
+import { NenError } from '../error.js';
 
 /** Any implementation of fetch. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;

@@ -1,0 +1,205 @@
+// The options of a server, checked, and what follows from them alone.
+
+import cluster from 'node:cluster';
+import {
+  type Answer,
+  binding,
+  type Endpoint,
+  type Exchange,
+  type NativeServer,
+  type WholeForm,
+} from '../binding.js';
+import { NenError } from '../error.js';
+import { InMemorySessionStore } from '../stores/memory.js';
+import type { SessionStore } from '../stores/session-store.js';
+import { Events, logToConsole } from './events.js';
+import type { Incoming } from './incoming.js';
+import type { NenOptions } from './options.js';
+import { Storage } from './storage.js';
+
+/** Bodies of more bytes than this are opened and sealed on the thread pool: half a millisecond of work. */
+const BACKGROUND_BYTES = 256 * 1024;
+
+const OPTIONS: Record<keyof NenOptions, true> = {
+  store: true,
+  storeTimeoutMs: true,
+  prefix: true,
+  externalPrefix: true,
+  sessionTtlMs: true,
+  windowMs: true,
+  maxBody: true,
+  maxAnswer: true,
+  maxChunk: true,
+  strict: true,
+  requireSignedLifecycle: true,
+  identities: true,
+  log: true,
+};
+
+const errorBodies = new Map<string, Buffer>();
+
+/** A server's policy and store: what every way of serving HTTP shares. */
+export class Guard {
+  readonly maxAnswer: number;
+  /** Most bytes of one chunk of a stream. */
+  readonly maxChunk: number;
+  readonly events: Events;
+  readonly #options: NenOptions;
+  readonly #storeTimeoutMs: number;
+  #server: NativeServer;
+  #lenient: NativeServer | undefined;
+  #storage: Storage;
+  readonly #externalPrefix: string;
+
+  constructor(options: NenOptions = {}) {
+    const unknown = Object.keys(options).filter((name) => !Object.hasOwn(OPTIONS, name));
+    if (unknown.length > 0) throw new TypeError(`there is no option ${unknown.join(', ')}`);
+    const { strict = true, externalPrefix = '', log = logToConsole } = options;
+    this.maxAnswer = bytes('maxAnswer', options.maxAnswer ?? 16 * 1024 * 1024, Number.MAX_SAFE_INTEGER);
+    this.maxChunk = bytes('maxChunk', options.maxChunk ?? 256 * 1024, binding.DEFAULT_MAX_CHUNK);
+    if (typeof strict !== 'boolean') throw new TypeError('strict must be true or false');
+    if (externalPrefix !== '' && !/^\/[\x21-\x7e]*$/.test(externalPrefix)) {
+      throw new TypeError('externalPrefix must be a path that starts with a slash, percent-encoded');
+    }
+    if (typeof log !== 'function') throw new TypeError('log must be a function');
+    this.#externalPrefix = externalPrefix.replace(/\/+$/, '');
+    this.#server = serverOf(options, { strict });
+    if (!strict) this.#lenient = this.#server;
+    this.events = new Events(log);
+    this.#options = options;
+    this.#storeTimeoutMs = options.storeTimeoutMs ?? 2000;
+    this.#storage = this.#storageOf(options.store ?? new InMemorySessionStore());
+  }
+
+  get store(): SessionStore {
+    return this.#storage.store;
+  }
+
+  set store(store: SessionStore) {
+    this.#storage = this.#storageOf(store);
+  }
+
+  #storageOf(store: SessionStore): Storage {
+    if (cluster.isWorker && InMemorySessionStore.nativeOf(store)) {
+      this.events.configuration(
+        'this process is one of several workers, and its sessions are in its own memory: requests that another worker ' +
+          'gets will be refused with ISO-2002. Use a store that the workers share',
+      );
+    }
+    return new Storage(store, this.#storeTimeoutMs);
+  }
+
+  /**
+   * Says that some endpoint will admit unsigned requests. From now on every nonce counts for its whole session: a
+   * recorded request could be sent there without its signature.
+   */
+  allowUnsigned(): void {
+    if (this.#lenient) return;
+    this.#lenient = serverOf(this.#options, { strict: false });
+    this.#server = serverOf(this.#options, { strict: true, besideLenient: true });
+  }
+
+  /** Where a request belongs: to a session endpoint, nowhere (anything else under the prefix), or the application (null). */
+  route({ method, target }: Incoming): Endpoint | 'not-found' | null {
+    return this.#server.route(method, target);
+  }
+
+  /**
+   * Checks a request by its headers, before its body is read. An unsigned one passes if `strict` is false here, or in
+   * the options. Errors: ISO-2003, ISO-2002, ISO-3005, ISO-3001, ISO-3002, ISO-3003, ISO-5001, ISO-5002, ISO-9001.
+   */
+  admit(incoming: Incoming, strict = true): Exchange | Promise<Exchange> {
+    if (!strict) this.allowUnsigned();
+    return this.#storage.admit((strict ? undefined : this.#lenient) ?? this.#server, this.#signed(incoming));
+  }
+
+  /** Answers a session endpoint. Errors: the ISO code to answer with. */
+  async respond(endpoint: Endpoint, incoming: Incoming, body: Uint8Array): Promise<Answer> {
+    const answer = await this.#storage.respond(this.#server, endpoint, this.#signed(incoming), body);
+    if (endpoint !== 'status') this.events.lifecycle(endpoint);
+    return answer;
+  }
+
+  /** Throws the ISO-6001 error for the body of a handshake or rotation over `binding.MAX_HANDSHAKE_BODY`. */
+  refuseLongHandshake(): void {
+    this.#server.refuseLongHandshake();
+  }
+
+  /** Opens a request's body to JSON; null without a body. Errors: ISO-6001, ISO-6002, ISO-4001, ISO-4003. */
+  open(exchange: Exchange, body: Uint8Array): Buffer | null | Promise<Buffer | null> {
+    return body.length > BACKGROUND_BYTES ? exchange.openInBackground(body) : exchange.open(body);
+  }
+
+  /** Seals a whole answer. Errors: ISO-4002; ISO-9000 if it is over `maxAnswer`. */
+  seal(exchange: Exchange, form: WholeForm, status: number, body: Uint8Array): Answer | Promise<Answer> {
+    if (body.length > this.maxAnswer) throw this.answerTooLong();
+    return body.length > BACKGROUND_BYTES
+      ? exchange.sealInBackground(form, status, body)
+      : exchange.seal(form, status, body);
+  }
+
+  /** The error for an answer over `maxAnswer`. */
+  answerTooLong(): NenError {
+    return new NenError('ISO-9000', {
+      detail: "the application's answer has more bytes than maxAnswer allows",
+    });
+  }
+
+  /**
+   * The answer to a request that fails: plain JSON of code and message. What is no failure of the protocol is the
+   * application's, and becomes ISO-9000. Both are told to the log.
+   */
+  refuse(error: unknown, { method, target }: Incoming): Answer {
+    if (!(error instanceof NenError)) return this.handlerFailed(error, { method, target, headers: [] });
+    this.events.refused(error, method, target);
+    return plainAnswer(error);
+  }
+
+  /** The answer to a request whose handler failed, whatever it threw: ISO-9000. */
+  handlerFailed(error: unknown, { method, target }: Incoming): Answer {
+    this.events.handlerFailed(error, method, target);
+    return plainAnswer(new NenError('ISO-9000'));
+  }
+
+  #signed(incoming: Incoming): Incoming {
+    return this.#externalPrefix ? { ...incoming, target: this.#externalPrefix + incoming.target } : incoming;
+  }
+}
+
+function plainAnswer({ code, status }: NenError): Answer {
+  const body = errorBodies.get(code) ?? binding.errorBody(code);
+  errorBodies.set(code, body);
+  return { status, body };
+}
+
+function serverOf(options: NenOptions, mode: { strict: boolean; besideLenient?: boolean }): NativeServer {
+  const {
+    prefix,
+    sessionTtlMs,
+    windowMs,
+    maxBody,
+    requireSignedLifecycle,
+    identities = 'optional',
+  } = options;
+  if (typeof identities === 'string' && identities !== 'optional' && identities !== 'required') {
+    throw new TypeError("identities must be 'optional', 'required' or public keys");
+  }
+  return new binding.Server({
+    ...(prefix !== undefined && { prefix }),
+    ...(sessionTtlMs !== undefined && { sessionTtlMs }),
+    ...(windowMs !== undefined && { windowMs }),
+    ...(maxBody !== undefined && { maxBody }),
+    ...(requireSignedLifecycle !== undefined && { requireSignedLifecycle }),
+    ...(typeof identities === 'string'
+      ? { requireIdentity: identities === 'required' }
+      : { identities: [...identities] }),
+    ...mode,
+  });
+}
+
+function bytes(name: string, value: number, most: number): number {
+  if (!Number.isSafeInteger(value) || value < 1 || value > most) {
+    throw new TypeError(`${name} must be an integer from 1 to ${most} bytes`);
+  }
+  return value;
+}
