@@ -8,9 +8,9 @@ export {
   type NenErrorInfo,
 } from './error.js';
 export type { NenEvent, NenLog } from './server/events.js';
+export type { Nen } from './server/handlers.js';
 export { createNen, getSessionStore, setSessionStore } from './server/nen.js';
 export type { NenOptions } from './server/options.js';
 export { type Peer, peerOf } from './server/peer.js';
-export type { Nen } from './server/web.js';
 export { type InMemoryLimits, InMemorySessionStore } from './stores/memory.js';
 export type { Awaitable, SessionStore } from './stores/session-store.js';

@@ -11,6 +11,7 @@ import {
 } from '../binding.js';
 import { NenError } from '../error.js';
 import { InMemorySessionStore } from '../stores/memory.js';
+import { nativeStores } from '../stores/native-stores.js';
 import type { SessionStore } from '../stores/session-store.js';
 import { Events, logToConsole } from './events.js';
 import type { Incoming } from './incoming.js';
@@ -80,7 +81,7 @@ export class Guard {
   }
 
   #storageOf(store: SessionStore): Storage {
-    if (cluster.isWorker && InMemorySessionStore.nativeOf(store)) {
+    if (cluster.isWorker && nativeStores.has(store)) {
       this.events.configuration(
         'this process is one of several workers, and its sessions are in its own memory: requests that another worker ' +
           'gets will be refused with ISO-2002. Use a store that the workers share',

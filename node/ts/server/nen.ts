@@ -2,10 +2,9 @@
 
 import type { SessionStore } from '../stores/session-store.js';
 import { Guard } from './guard.js';
+import { guardOf, nenOf } from './guards.js';
+import type { Nen } from './handlers.js';
 import type { NenOptions } from './options.js';
-import { type Nen, webHandlers } from './web.js';
-
-const guards = new WeakMap<Nen, () => Guard>();
 
 /**
  * All handlers, bound to one configuration. They may be taken out of the object: `const { withNen } = createNen(…)`.
@@ -33,17 +32,4 @@ export function setSessionStore(store: SessionStore): void {
 /** Where the functions of the module keep sessions. */
 export function getSessionStore(): SessionStore {
   return guardOf(defaultNen).store;
-}
-
-/** What is behind the handlers. */
-export function guardOf(nen: Nen): Guard {
-  const guard = guards.get(nen);
-  if (guard === undefined) throw new TypeError('this is not what createNen returned');
-  return guard();
-}
-
-function nenOf(guard: () => Guard): Nen {
-  const nen = webHandlers(guard);
-  guards.set(nen, guard);
-  return nen;
 }

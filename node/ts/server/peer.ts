@@ -1,6 +1,7 @@
 // Who sent a protected request.
 
-import { binding, type Exchange } from '../binding.js';
+import { binding } from '../binding.js';
+import { admitted } from './admitted.js';
 
 /** Who sent a protected request. */
 export interface Peer {
@@ -15,21 +16,13 @@ export interface Peer {
   readonly protocol: string;
 }
 
-const exchanges = new WeakMap<object, Exchange>();
-
 /**
  * Who sent a request that was let in: the `Request`, `IncomingMessage`, Express or Fastify request that the handler got.
  * Undefined for any other.
  */
 export function peerOf(request: object): Peer | undefined {
-  const exchange = exchanges.get(request);
+  const exchange = admitted.get(request);
   if (exchange === undefined) return undefined;
   const { sessionId, identity } = exchange;
   return { sessionId, identity: identity ?? undefined, protocol: binding.PROTOCOL };
-}
-
-/** Records that a request was let in. Errors: TypeError if it was already. */
-export function letIn(request: object, exchange: Exchange): void {
-  if (exchanges.has(request)) throw new TypeError('this request is protected twice: once is enough');
-  exchanges.set(request, exchange);
 }

@@ -5,7 +5,7 @@
 
 import type { Answer, Endpoint, Exchange, NativeServer, Question } from '../binding.js';
 import { NenError } from '../error.js';
-import { InMemorySessionStore } from '../stores/memory.js';
+import { nativeStores } from '../stores/native-stores.js';
 import type { SessionStore } from '../stores/session-store.js';
 import type { Incoming } from './incoming.js';
 
@@ -29,7 +29,7 @@ export class Storage {
       throw new TypeError(`storeTimeoutMs must be an integer from 1 to ${MAX_TIMEOUT_MS}`);
     }
     this.store = store;
-    this.#memory = InMemorySessionStore.nativeOf(store);
+    this.#memory = nativeStores.get(store);
     this.#timeoutMs = timeoutMs;
   }
 

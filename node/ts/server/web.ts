@@ -1,9 +1,7 @@
 // Web-standard handlers: a `Request` comes in, a `Response` goes out.
 
 import type { Guard } from './guard.js';
-
-/** All handlers of one configuration. */
-export type Nen = Record<never, never>;
+import type { Nen } from './handlers.js';
 
 export function webHandlers(_guard: () => Guard): Nen {
   return {};

@@ -1,6 +1,7 @@
 // Sessions in this process's memory.
 
 import { binding, type MemoryStore } from '../binding.js';
+import { nativeStores } from './native-stores.js';
 import type { SessionStore } from './session-store.js';
 
 /** The limits of an {@link InMemorySessionStore}. */
@@ -22,11 +23,8 @@ export class InMemorySessionStore implements SessionStore {
 
   constructor(limits: InMemoryLimits = {}) {
     this.#native = new binding.MemoryStore(limits);
-  }
-
-  /** The native store, which a server asks without a detour; none for a class that may do otherwise. */
-  static nativeOf(store: SessionStore): MemoryStore | undefined {
-    return store.constructor === InMemorySessionStore ? (store as InMemorySessionStore).#native : undefined;
+    // A class that extends this one may do otherwise.
+    if (new.target === InMemorySessionStore) nativeStores.set(this, this.#native);
   }
 
   get(sid: string): string | null {
