@@ -163,7 +163,8 @@ $(PYNEN): $(VENV) $(PYTHON_CODE)
 	export $(RELEASE) && cd python && VIRTUAL_ENV=$(CURDIR)/.venv PATH=$(BIN):$$PATH maturin develop --quiet --release --locked
 	$(DONE)
 
-# Of the wheel only what the sdist brings is in it. Its sources are touched, as cargo goes by their times.
+# Of the wheel only what the sdist brings is in it. To cargo its crates are those of this folder, so that what it made of
+# the ones is not to be taken for the others: the sources are touched, and what was built of them is removed.
 $(WHEEL): $(VENV) $(PYTHON_CODE) LICENSE-MIT LICENSE-APACHE README.md python/README.md $(shell find python/nen -name '*.py*')
 	rm -rf target/wheels target/sdist && mkdir -p target/sdist
 	cd python && $(BIN)/maturin sdist --out ../target/wheels 2>../target/sdist.log || { cat ../target/sdist.log; exit 1; }
@@ -171,6 +172,7 @@ $(WHEEL): $(VENV) $(PYTHON_CODE) LICENSE-MIT LICENSE-APACHE README.md python/REA
 	export $(RELEASE) CARGO_TARGET_DIR=$(abspath $(TARGET)) PATH=$(BIN):$$PATH && \
 	  pip wheel --quiet --no-index --no-deps --no-build-isolation --check-build-dependencies \
 	    --config-settings 'build-args=--compatibility pypi --offline' --wheel-dir target/wheels target/sdist
+	cargo clean --quiet --release --package nen --package nen-python
 	$(DONE)
 
 $(NODE): $(NPM) $(NODE_CODE)
