@@ -258,9 +258,8 @@ class _Answer:
             with self._telemetry.sealing(self._form):
                 answer = await _off_the_loop(len(body), self._exchange.seal_as, self._form, self._status, body)
             size: int | None = len(answer.body)
-            if self._method == "HEAD" and not body and self._length.isdigit():
-                # The length of text as a JSON string does not follow from its own.
-                size = Exchange.sealed_size(_number(self._length)) if self._form == "json" else None
+            if self._method == "HEAD" and not body and self._length:
+                size = Exchange.sealed_size_of_head(self._form, self._length)
             headers = [*self._headers, (b"content-type", _JSON)]
             self._on_wire = True
             await _send_whole(self._send, self._method, answer.status, answer.body, headers, size)

@@ -359,10 +359,8 @@ class _Answer:
         with self._telemetry.sealing(self._form):
             answer = self._exchange.seal_as(self._form, self._status, body)
         size: int | None = len(answer.body)
-        announced = _length(self._length)
-        if self._is_head and not body and announced:
-            # The length of text as a JSON string does not follow from its own.
-            size = Exchange.sealed_size(announced) if self._form == "json" else None
+        if self._is_head and not body and self._length:
+            size = Exchange.sealed_size_of_head(self._form, self._length)
         return self._request.send(answer.status, answer.body, [*self._headers, *_of_json(size)])
 
 

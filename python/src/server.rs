@@ -3,8 +3,8 @@
 use std::{collections::HashSet, sync::Arc};
 
 use nen::{
-    Claim, Code, Endpoint, Error, Form, IdentityPolicy, MemoryLimits, NonceClaim, RequestHead, Route,
-    ServerOptions, Store,
+    AnswerHead, Claim, Code, Endpoint, Error, Form, IdentityPolicy, MemoryLimits, NonceClaim, RequestHead,
+    Route, ServerOptions, Store,
 };
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
@@ -353,24 +353,30 @@ impl Exchange {
     /// Seal an application's whole answer in the form that :meth:`form` told. An empty body is sealed as ``null``.
     /// Else as :meth:`seal`.
     fn seal_as(&self, py: Python<'_>, form: &str, status: u16, body: &[u8]) -> PyResult<Answer> {
-        let form = match form {
-            "json" => Form::Json,
-            "text" => Form::Text,
-            _ => return Err(PyValueError::new_err("only json and text are sealed whole")),
-        };
+        let form = whole(form)?;
         let answer = run(py, body.len(), || self.0.seal_as(form, status, body))?;
         Ok(Answer::new(py, &answer))
     }
 
-    /// Bytes of the sealed answer to ``json_size`` bytes of JSON: the ``Content-Length`` of an answer to HEAD.
+    /// The ``Content-Length`` of the sealed answer to HEAD, by the one that the application told, in the form that
+    /// :meth:`form` told; None if it does not follow from that.
     #[staticmethod]
-    fn sealed_size(json_size: usize) -> usize {
-        nen::Answer::sealed_size(json_size)
+    fn sealed_size_of_head(form: &str, content_length: Octets<'_>) -> PyResult<Option<usize>> {
+        let head = AnswerHead { content_length: Some(content_length.0), ..AnswerHead::default() };
+        Ok(head.sealed_size_of_head(whole(form)?))
     }
 
     /// Start a sealed stream as the answer. Raises ISO-4002.
     fn stream(&self, py: Python<'_>) -> PyResult<StreamSealer> {
         run(py, 0, || self.0.stream()).map(StreamSealer::new)
+    }
+}
+
+fn whole(form: &str) -> PyResult<Form> {
+    match form {
+        "json" => Ok(Form::Json),
+        "text" => Ok(Form::Text),
+        _ => Err(PyValueError::new_err("only json and text are sealed whole")),
     }
 }
 

@@ -112,6 +112,17 @@ def test_head_is_answered_by_an_application_that_knows_it() -> None:
     assert connection.body == b""
 
 
+@pytest.mark.parametrize(("told", "sealed"), [(b"0", 4), (b"11", 11)])
+def test_head_of_json_has_the_length_that_get_would_have(told: bytes, sealed: int) -> None:
+    app = answering(start(200, b"application/json", (b"content-length", told)), body())
+    connection = Connection(app, "HEAD", None)
+    connection.run()
+    whole = Connection(answering(start(), body(b"x" * sealed)), "GET", None)
+    whole.run()
+    lengths = [dict(head.sent[0]["headers"])[b"content-length"] for head in (connection, whole)]
+    assert lengths[0] == lengths[1]
+
+
 def test_head_of_text_has_no_length_that_would_be_wrong() -> None:
     connection = Connection(answering(start(404, b"text/plain", (b"content-length", b"7")), body()), "HEAD", None)
     connection.run()
