@@ -97,13 +97,13 @@ test('a bare 401 is handed over and makes no new session', async () => {
 });
 
 test('a body over the limit is not read to its end', async () => {
-  const small = new NenClient(server.url, { maxResponseBytes: 10_000 });
+  const small = new NenClient(server.url, { maxAnswer: 10_000 });
   await small.handshake();
   await assert.rejects(small.request('/foreign/large'), { code: 'ISO-6001' });
 });
 
-test('a stream chunk over maxChunkBytes is refused', async () => {
-  const small = new NenClient(server.url, { maxChunkBytes: 100 });
+test('a stream chunk over maxChunk is refused', async () => {
+  const small = new NenClient(server.url, { maxChunk: 100 });
   await small.handshake();
   const stream = (size) =>
     small.nenStream('/api/chat', { method: 'POST', body: JSON.stringify({ chunks: ['x'.repeat(size)] }) });

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { inspect } from 'node:util';
 import { createNenFetch, NenClient, NenError, NenHttpError } from '@withnen/native';
-import { startServer } from './server.mjs';
+import fc from 'fast-check';
+import { Address } from '../dist/client/address.js';
+import { startServer, terminateBehindTheBack } from './server.mjs';
 
 let server;
 let client;
@@ -42,18 +48,31 @@ test('the path is signed as it travels, without the query', async () => {
   assert.deepEqual(await client.nenFetch('/api/notes/caf%C3%A9%20au%20lait'), { id: 'café au lait' });
   assert.deepEqual(await client.nenFetch('/api/notes/café au lait?page=2#top'), { id: 'café au lait' });
   assert.deepEqual(await client.nenFetch(new URL('/api/notes/a%2Fb', server.url)), { id: 'a/b' });
-  assert.deepEqual(await client.nenFetch('api/notes/x'), { id: 'x' });
+  assert.deepEqual(await client.nenFetch('/api/./y/../notes/%2e/x'), { id: 'x' });
 });
 
 test('a request for another origin is refused before anything is sent', async () => {
   const before = server.requests.length;
   for (const path of [
     'https://example.invalid/api/secure-data',
+    'http://user:hunter2@example.invalid/',
     'javascript:alert(1)',
     'file:///etc/passwd',
+    '//example.invalid/x',
+    '/\\example.invalid/x',
+    '/\t/example.invalid/x',
+    'http:example.invalid',
+    'api/secure-data',
+    '',
+    new Request(`${server.url}/api/secure-data`),
   ]) {
-    await assert.rejects(client.nenFetch(path), TypeError);
+    await assert.rejects(
+      client.nenFetch(path),
+      (error) => error instanceof TypeError && !inspect(error).includes('hunter2'),
+      String(path),
+    );
   }
+  await assert.rejects(client.nenFetch(server.url.replace('//', '//user:hunter2@')), /no credentials/);
   assert.equal(server.requests.length, before);
 });
 
@@ -66,6 +85,19 @@ test('a base URL with a path is part of what is signed', async (t) => {
     assert.equal((await client.nenFetch('/api/secure-data')).message, 'Securely processed');
   }
   assert.equal(mounted.count('GET /app/api/secure-data'), 3);
+  const { length } = mounted.requests;
+  const inside = new NenClient(`${mounted.url}/app`);
+  await inside.handshake();
+  for (const path of [
+    '/../api/x',
+    '/%2e%2e/api/x',
+    '/..\\api',
+    `${mounted.url}/api/x`,
+    `${mounted.url}/apple`,
+  ]) {
+    await assert.rejects(inside.nenFetch(path), /not under the base URL/, path);
+  }
+  assert.equal(mounted.requests.length, length + 1);
 });
 
 test('request() tells status and headers', async () => {
@@ -106,6 +138,7 @@ test('bodies of every kind that is JSON are taken', async () => {
     DataView: new DataView(new TextEncoder().encode(text).buffer),
     Blob: new Blob([text]),
     ReadableStream: new Blob([text]).stream(),
+    'async iterable': Readable.from([Buffer.from(text)]),
   };
   for (const [kind, body] of Object.entries(bodies)) {
     const { received } = await client.nenFetch('/api/secure-data', { method: 'POST', body, duplex: 'half' });
@@ -137,14 +170,111 @@ test('a body that is no JSON text is refused before anything is sent', async () 
   assert.equal(server.requests.length, before);
 });
 
-test('headers of the caller are kept, those of the protocol are ours', async () => {
-  const mine = { 'X-Nen-Nonce': 'mine', 'Content-Length': '3', 'X-Trace': '1' };
-  for (const headers of [new Headers(mine), mine, Object.entries(mine)]) {
-    await client.nenFetch('/api/secure-data', { method: 'POST', body: json, headers });
-    const sent = server.requests.at(-1).headers;
-    assert.equal(sent['x-trace'], '1');
-    assert.notEqual(sent['x-nen-nonce'], 'mine');
+test('the path that fetch sends is the one that is signed, or nothing is sent', async () => {
+  const segment = fc.oneof(
+    fc.constantFrom(
+      '',
+      '.',
+      '..',
+      '%2e%2e',
+      '%2E.',
+      '\\',
+      '//',
+      ':',
+      '@',
+      '?',
+      '#',
+      '%',
+      '\t',
+      'é',
+      '\ud800',
+      'app',
+    ),
+    fc.string({ unit: 'binary', maxLength: 6 }),
+  );
+  const paths = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.array(segment, { maxLength: 6 }).map((parts) => `/${parts.join('/')}`),
+  );
+  const targets = [];
+  const plain = createServer((request, response) => {
+    targets.push(request.url);
+    response.end();
+  });
+  plain.listen(0, '127.0.0.1');
+  await once(plain, 'listening');
+  const origin = `http://127.0.0.1:${plain.address().port}`;
+  try {
+    for (const base of [origin, `${origin}/app`]) {
+      const address = new Address(base);
+      const property = fc.asyncProperty(paths, async (path) => {
+        let url;
+        try {
+          url = address.resolve(path);
+        } catch (error) {
+          assert.ok(error instanceof TypeError);
+          return;
+        }
+        assert.ok(url.href.startsWith(`${base}/`));
+        await (await fetch(url.href)).arrayBuffer();
+        assert.equal(targets.at(-1).split('?')[0], url.pathname);
+      });
+      await fc.assert(property, { numRuns: 300, examples: [['/a?b=//c'], ['/a#b'], ['/a b']] });
+    }
+    assert.ok(targets.length > 100);
+  } finally {
+    plain.close();
+    plain.closeAllConnections();
   }
+});
+
+test('headers of the caller are kept, on each attempt; those of the protocol and of the plain body are ours', async () => {
+  const mine = {
+    'X-Nen-Nonce': 'mine',
+    'Content-Length': '3',
+    'Content-Encoding': 'gzip',
+    'If-None-Match': '"a"',
+    Range: 'bytes=0-1',
+    'Accept-Encoding': 'br',
+    'X-Trace': '1',
+  };
+  const once = Object.entries(mine).values();
+  for (const headers of [new Headers(mine), mine, Object.entries(mine), once]) {
+    await terminateBehindTheBack(client, server.url);
+    const { length } = server.requests;
+    await client.nenFetch('/api/secure-data', { method: 'POST', body: json, headers });
+    const attempts = server.requests.slice(length).filter(({ line }) => line === 'POST /api/secure-data');
+    assert.equal(attempts.length, 2);
+    for (const { headers: sent } of attempts) {
+      assert.equal(sent['x-trace'], '1');
+      assert.notEqual(sent['x-nen-nonce'], 'mine');
+      assert.equal(sent['accept-encoding'], 'identity');
+      for (const name of ['content-encoding', 'if-none-match', 'range']) assert.equal(sent[name], undefined);
+    }
+  }
+});
+
+test('a body that cannot be read is refused before anything is sent', async () => {
+  const before = server.requests.length;
+  const locked = new Blob([json]).stream();
+  locked.getReader();
+  const used = new Response(json);
+  await used.text();
+  const broken = new ReadableStream({ pull: (controller) => controller.error(new TypeError('broken')) });
+  for (const body of [locked, used.body, broken]) {
+    await assert.rejects(
+      client.nenFetch('/api/secure-data', { method: 'POST', body, duplex: 'half' }),
+      TypeError,
+    );
+  }
+  assert.equal(server.requests.length, before);
+});
+
+test('aborting ends the wait for a body that does not come', async () => {
+  const controller = new AbortController();
+  const body = new ReadableStream({ pull: () => controller.abort(new Error('enough')) });
+  const init = { method: 'POST', body, duplex: 'half', signal: controller.signal };
+  await assert.rejects(client.nenFetch('/api/secure-data', init), /enough/);
 });
 
 test('large payloads are sealed and opened off the event loop', async () => {
@@ -163,8 +293,8 @@ test('failures off the event loop are NenErrors too', async () => {
   await assert.rejects(notJson, (error) => error instanceof NenError && error.code === 'ISO-4003');
 });
 
-test('an answer over maxResponseBytes is refused', async () => {
-  const small = new NenClient(server.url, { maxResponseBytes: 4096 });
+test('an answer over maxAnswer is refused', async () => {
+  const small = new NenClient(server.url, { maxAnswer: 4096 });
   await small.handshake();
   await small.nenFetch('/api/secure-data', { method: 'POST', body: '1' });
   const body = JSON.stringify('x'.repeat(4096));
@@ -216,17 +346,25 @@ test('options are checked when the client is made', () => {
     [`${url}?a=1`, {}],
     [`${url}#a`, {}],
     ['http://user:secret@127.0.0.1', {}],
+    ['http://user:secret@127.0.0.1:port', {}],
     [url, { identityMode: 'none' }],
     [url, { identityMode: 'tls', identity: new Uint8Array(54) }],
     [url, { identity: 'key' }],
     [url, { fetch: 'fetch' }],
     [url, { prefix: 'api/nen' }],
     [url, { prefix: '/' }],
-    [url, { maxResponseBytes: 0 }],
-    [url, { maxResponseBytes: Number.NaN }],
-    [url, { maxChunkBytes: 1.5 }],
+    [url, { maxAnswer: 0 }],
+    [url, { maxAnswer: Number.NaN }],
+    [url, { maxChunk: 1.5 }],
+    [url, { correctClock: 'no' }],
+    [url, { prefix: '/api//nen' }],
+    [url, { maxBody: 1 }],
   ]) {
-    assert.throws(() => new NenClient(base, options), TypeError, `${base} ${JSON.stringify(options)}`);
+    assert.throws(
+      () => new NenClient(base, options),
+      (error) => error instanceof TypeError && !inspect(error).includes('secret@'),
+      `${base} ${JSON.stringify(options)}`,
+    );
   }
   assert.throws(() => new NenClient(url, { identity: new Uint8Array(54) }), { code: 'ISO-3004' });
 });

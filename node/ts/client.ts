@@ -2,7 +2,8 @@
 
 export { Identity } from './client/identity.js';
 export { createNenFetch, createNenStream, type NenFetch, type NenStream } from './client/lazy.js';
-export { NenClient, type NenClientOptions } from './client/nen-client.js';
+export { NenClient } from './client/nen-client.js';
+export type { NenClientOptions } from './client/options.js';
 export {
   type ForeignResponse,
   NenHttpError,

@@ -1,23 +1,25 @@
 // The life of a client's session: handshake, rotate, terminate, status.
 
-import { binding, type HeaderPairs, type NativeClient } from '../binding.js';
+import type { HeaderPairs, NativeClient } from '../binding.js';
 import { NenError } from '../error.js';
 import type { Address } from './address.js';
+import { Flights } from './flights.js';
+import { attemptHeaders } from './headers.js';
 import type { Transport } from './transport.js';
+
+type Signal = AbortSignal | null | undefined;
 
 interface Answer {
   response: Response;
   body: Uint8Array;
 }
 
-/** Changes of the session are made one after the other; equal ones that are under way at the same time are one. */
 export class Lifecycle {
   readonly #client: NativeClient;
   readonly #transport: Transport;
   readonly #address: Address;
   readonly #prefix: string;
-  readonly #pending = new Map<string, Promise<void>>();
-  #last: Promise<void> = Promise.resolve();
+  readonly #flights = new Flights();
 
   constructor(client: NativeClient, transport: Transport, address: Address, prefix: string) {
     this.#client = client;
@@ -26,52 +28,54 @@ export class Lifecycle {
     this.#prefix = prefix;
   }
 
-  handshake(): Promise<void> {
-    return this.#change('handshake', () => this.#exchangeKeys());
+  /** Exchanges keys. The first time is the one that calls may be waiting for. */
+  async handshake(signal: Signal): Promise<void> {
+    if (this.#client.sessionId === null) return this.reestablish(null, signal);
+    return this.#flights.join('handshake', (shared) => this.#exchangeKeys(shared), signal);
   }
 
-  /** Makes a new session in place of the one that the server no longer has, unless that was done meanwhile. */
-  reestablish(sessionId: string): Promise<void> {
-    return this.#change(sessionId, async () => {
-      if (this.#client.sessionId === sessionId) await this.#exchangeKeys();
-    });
+  /** Makes the first session. */
+  async connect(signal: Signal): Promise<void> {
+    if (this.#client.sessionId === null) await this.reestablish(null, signal);
   }
 
-  rotate(): Promise<void> {
-    return this.#change('rotate', () => this.#call('rotate').then(noResult));
+  /** Makes a new session in place of a lost one, or of none, unless that was done meanwhile. */
+  async reestablish(lost: string | null, signal: Signal): Promise<void> {
+    const reestablish = async (shared: AbortSignal) => {
+      if (this.#client.sessionId === lost) await this.#exchangeKeys(shared);
+    };
+    return this.#flights.join(`reestablish ${lost}`, reestablish, signal);
   }
 
-  terminate(): Promise<void> {
-    return this.#change('terminate', async () => {
-      if (this.#client.sessionId !== null) await this.#call('terminate');
-    });
+  async rotate(signal: Signal): Promise<void> {
+    return this.#flights.join('rotate', (shared) => this.#call('rotate', shared), signal);
   }
 
-  async status(signal: AbortSignal | undefined): Promise<boolean> {
+  async terminate(signal: Signal): Promise<void> {
+    const terminate = async (shared: AbortSignal) => {
+      if (this.#client.sessionId !== null) await this.#call('terminate', shared);
+    };
+    return this.#flights.join('terminate', terminate, signal);
+  }
+
+  async status(signal: Signal): Promise<boolean> {
+    signal?.throwIfAborted();
     return this.#client.sessionId !== null && this.#call('status', signal);
   }
 
-  #change(key: string, change: () => Promise<void>): Promise<void> {
-    const pending = this.#pending.get(key);
-    if (pending) return pending;
-    const started = this.#last.then(change).finally(() => this.#pending.delete(key));
-    this.#pending.set(key, started);
-    this.#last = started.catch(() => {});
-    return started;
-  }
-
-  async #exchangeKeys(): Promise<void> {
+  async #exchangeKeys(signal: Signal): Promise<void> {
     const handshake = await this.#client.handshake();
     try {
       const url = this.#url('handshake');
-      const { response, body } = await this.#send(url, 'POST', [], handshake.body).catch(keyExchangeFailed);
+      const sent = this.#send(url, 'POST', [], handshake.body, signal);
+      const { response, body } = await sent.catch(keyExchangeFailed);
       this.#client.establish(handshake, response.status, body, Date.now());
     } finally {
       handshake.discard();
     }
   }
 
-  async #call(action: 'rotate' | 'terminate' | 'status', signal?: AbortSignal): Promise<boolean> {
+  async #call(action: 'rotate' | 'terminate' | 'status', signal: Signal): Promise<boolean> {
     const url = this.#url(action);
     const call = this.#client[action](url.pathname);
     for (;;) {
@@ -80,7 +84,10 @@ export class Lifecycle {
       const { response, body } = await (action === 'rotate' ? sent.catch(keyExchangeFailed) : sent);
       const outcome = call.open(response.status, response.headers.get('date'), body, Date.now());
       if (outcome.kind === 'done') return outcome.result ?? false;
-      if (outcome.kind === 'reestablish') return this.#exchangeKeys().then(() => true);
+      if (outcome.kind === 'reestablish') {
+        await this.#exchangeKeys(signal);
+        return true;
+      }
     }
   }
 
@@ -93,17 +100,19 @@ export class Lifecycle {
     method: string,
     signed: HeaderPairs,
     body: Uint8Array | undefined,
-    signal?: AbortSignal,
+    signal: Signal,
   ): Promise<Answer> {
-    const headers = new Headers(signed);
-    if (body) headers.set('content-type', binding.JSON_CONTENT_TYPE);
-    const init = { method, headers, body: body ?? null, signal: signal ?? null };
-    const response = await this.#transport.send(url, init);
-    return { response, body: await this.#transport.read(response) };
+    signal?.throwIfAborted();
+    const headers = attemptHeaders(undefined, signed, body !== undefined);
+    const response = await this.#transport.send(url, {
+      method,
+      headers,
+      body: body ?? null,
+      signal: signal ?? null,
+    });
+    return { response, body: await this.#transport.read(response, signal ?? undefined) };
   }
 }
-
-function noResult(): void {}
 
 /** What is no error of the protocol means that the server could not be reached; an endless answer is no handshake. */
 function keyExchangeFailed(cause: unknown): never {

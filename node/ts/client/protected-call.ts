@@ -1,16 +1,12 @@
 // One request to a protected endpoint, over as many attempts as the protocol allows.
 
-import {
-  binding,
-  type CallOutcome,
-  type NativeCall,
-  type NativeClient,
-  type StreamOpener,
-} from '../binding.js';
-import type { Address } from './address.js';
+import { binding, type CallOutcome, type NativeCall, type StreamOpener } from '../binding.js';
+import { NenError } from '../error.js';
+import { abortable } from './abortable.js';
 import { readBody } from './body.js';
-import type { Lifecycle } from './lifecycle.js';
-import { abortable, type Transport } from './transport.js';
+import type { Connection } from './connection.js';
+import { attemptHeaders, callerHeaders } from './headers.js';
+import { isStream } from './response.js';
 
 /**
  * Payloads of more bytes than this are sealed and opened on the thread pool. Up to here the work keeps the event loop
@@ -18,53 +14,61 @@ import { abortable, type Transport } from './transport.js';
  */
 const BACKGROUND_BYTES = 64 * 1024;
 
-export interface Connection {
-  readonly client: NativeClient;
-  readonly transport: Transport;
-  readonly lifecycle: Lifecycle;
-  readonly address: Address;
-}
-
 export class ProtectedCall {
   readonly url: URL;
+  readonly method: string;
+  readonly signal: AbortSignal | undefined;
   readonly #connection: Connection;
   readonly #call: NativeCall;
-  readonly #method: string;
   readonly #init: RequestInit;
+  readonly #headers: Headers;
   readonly #body: Uint8Array | undefined;
   #sessionId = '';
 
-  private constructor(connection: Connection, url: URL, init: RequestInit, body: Uint8Array | undefined) {
+  private constructor(
+    connection: Connection,
+    url: URL,
+    init: RequestInit,
+    headers: Headers,
+    body: Uint8Array | undefined,
+  ) {
     this.url = url;
+    this.method = (init.method ?? 'GET').toUpperCase();
+    this.signal = init.signal ?? undefined;
     this.#connection = connection;
-    this.#method = (init.method ?? 'GET').toUpperCase();
-    this.#call = connection.client.call(this.#method, url.pathname);
+    this.#call = connection.client.call(this.method, url.pathname);
     this.#init = init;
+    this.#headers = headers;
     this.#body = body;
   }
 
-  static async begin(connection: Connection, path: string | URL, init: RequestInit): Promise<ProtectedCall> {
+  static async begin(
+    connection: Connection,
+    path: string | URL,
+    callerInit: RequestInit,
+  ): Promise<ProtectedCall> {
+    const init = { ...callerInit }; // As it is now, for all attempts.
     if (init.redirect === 'follow') {
       throw new TypeError("redirect: 'follow' is not possible: the signature is for one path of one server");
     }
     init.signal?.throwIfAborted();
-    return new ProtectedCall(connection, connection.address.resolve(path), init, await readBody(init.body));
+    const [url, headers] = [connection.address.resolve(path), callerHeaders(init.headers)];
+    const body = await abortable(readBody(init.body), init.signal);
+    return new ProtectedCall(connection, url, init, headers, body);
   }
 
   /** Seals and sends an attempt. */
   async send(): Promise<Response> {
-    this.#init.signal?.throwIfAborted();
+    if (this.#connection.lazy) await this.#connection.lifecycle.connect(this.signal);
+    this.signal?.throwIfAborted();
     const body = this.#body;
     const sealed =
       body && body.length > BACKGROUND_BYTES
         ? await this.#call.sealInBackground(body, Date.now())
         : this.#call.seal(body ?? null, Date.now());
     this.#sessionId = sealed.sessionId;
-    const headers = new Headers(this.#init.headers);
-    headers.delete('content-length');
-    if (sealed.body) headers.set('content-type', binding.JSON_CONTENT_TYPE);
-    for (const [name, value] of sealed.headers) headers.set(name, value);
-    const init = { ...this.#init, method: this.#method, headers, body: sealed.body ?? null };
+    const headers = attemptHeaders(this.#headers, sealed.headers, sealed.body !== undefined);
+    const init = { ...this.#init, method: this.method, headers, body: sealed.body ?? null };
     return this.#connection.transport.send(this.url, init);
   }
 
@@ -78,17 +82,17 @@ export class ProtectedCall {
 
   /** Opens the stream in the answer to the last attempt. */
   openStream(response: Response): StreamOpener {
-    return this.#call.openStream(response.headers.get(binding.STREAM_NONCE_HEADER));
-  }
-
-  /** Reads an answer to the last attempt that is no stream. */
-  refuseStream(response: Response, body: Uint8Array): CallOutcome {
-    return this.#call.refuseStream(response.status, response.headers.get('date'), body, Date.now());
+    try {
+      return this.#call.openStream(response.headers.get(binding.STREAM_NONCE_HEADER));
+    } catch (error) {
+      if (!(error instanceof NenError) || isStream(response)) throw error;
+      throw new NenError(error.code, { detail: 'the endpoint answered with a whole body: use nenFetch' });
+    }
   }
 
   /** Does what an outcome asks for before the next attempt. */
   async prepareNext(outcome: CallOutcome): Promise<void> {
     if (outcome.kind !== 'reestablish') return;
-    await abortable(() => this.#connection.lifecycle.reestablish(this.#sessionId), this.#init.signal);
+    await this.#connection.lifecycle.reestablish(this.#sessionId, this.signal);
   }
 }

@@ -1,11 +1,25 @@
 // What a client hands over as the answer to a protected request.
 
+import { binding } from '../binding.js';
+
+/** Whether the status is 2xx. */
+export function isSuccess({ status }: Response): boolean {
+  return status >= 200 && status <= 299;
+}
+
+/** Whether an answer means to be a stream; whether it is one, its nonce and its chunks show. */
+export function isStream({ headers }: Response): boolean {
+  const mediaType = headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
+  return mediaType === binding.STREAM_CONTENT_TYPE || headers.get(binding.STREAM_NONCE_HEADER) !== null;
+}
+
 interface Head {
   /** The HTTP status. */
   readonly status: number;
   readonly statusText: string;
   /** Whether the status is 2xx. */
   readonly ok: boolean;
+  /** As they came; `Content-Length` and the like are those of the sealed body. */
   readonly headers: Headers;
   /** The URL that was asked. */
   readonly url: string;
@@ -34,17 +48,16 @@ export function sealedResponse<T>(url: URL, response: Response, json: string | u
 
 export function foreignResponse(url: URL, response: Response, body: Uint8Array): ForeignResponse {
   const { status, statusText, headers } = response;
-  // A Response cannot be made with every status (0 of an opaque redirect, 700 of a confused proxy): then it is the one
-  // that came, whose body was read.
-  const copy =
-    status < 200 || status > 599
-      ? response
-      : new Response(body.length > 0 ? body : null, { status, statusText, headers });
+  // A Response cannot be made with every status (700 of a confused proxy): then it is the one that came, whose body was
+  // read.
+  const content = body.length > 0 && status !== 304 ? body : null;
+  const copy = status > 599 ? response : new Response(content, { status, statusText, headers });
   return { ...head(url, response), sealed: false, data: undefined, response: copy };
 }
 
-function head(url: URL, { status, statusText, ok, headers }: Response): Head {
-  return { status, statusText, ok, headers, url: url.href };
+function head(url: URL, response: Response): Head {
+  const { status, statusText, headers } = response;
+  return { status, statusText, ok: isSuccess(response), headers, url: url.href };
 }
 
 /**

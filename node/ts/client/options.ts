@@ -1,0 +1,25 @@
+// The options of a client.
+
+import type { Identity } from './identity.js';
+import type { Fetch } from './transport.js';
+
+/** The options of a client. Each is checked when it is made. */
+export interface NenClientOptions {
+  /**
+   * `'tls'` (default): the client has no identity of its own. `'pqc'`: it signs each handshake with an ML-DSA-65 key:
+   * that of `identity`, or one that is drawn for this client.
+   */
+  identityMode?: 'tls' | 'pqc';
+  /** The client's long-lived key, as an {@link Identity} or its PKCS#8 bytes. Implies `identityMode: 'pqc'`. */
+  identity?: Identity | Uint8Array;
+  /** The implementation of fetch. It must not follow redirects. Default: the global one. */
+  fetch?: Fetch;
+  /** The path of the session endpoints under the base URL. Default: `/api/nen`. */
+  prefix?: string;
+  /** Whether to learn the server's clock from its `Date` header when it finds ours wrong (ISO-3003). Default: true. */
+  correctClock?: boolean;
+  /** Most bytes of a whole answer, decompressed if it came compressed. Default: 16 MiB. */
+  maxAnswer?: number;
+  /** Most bytes of one opened chunk of a stream. Default: 8 MiB. */
+  maxChunk?: number;
+}
