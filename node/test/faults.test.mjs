@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { NenClient, NenError, NenHttpError } from '@withnen/native';
 import { startServer } from './server.mjs';
 
@@ -100,6 +103,101 @@ test('a body over the limit is not read to its end', async () => {
   const small = new NenClient(server.url, { maxAnswer: 10_000 });
   await small.handshake();
   await assert.rejects(small.request('/foreign/large'), { code: 'ISO-6001' });
+});
+
+test('a small compressed answer of any size is not read to its end', async (t) => {
+  const bomb = gzipSync(Buffer.alloc(200 * 1024 * 1024));
+  const http = createServer((_, response) => {
+    response.writeHead(502, { 'content-encoding': 'gzip' }).end(bomb);
+  });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  t.after(() => http.close());
+  t.after(() => http.closeAllConnections());
+  const elsewhere = `http://127.0.0.1:${http.address().port}`;
+  const client = new NenClient(server.url, {
+    fetch: (url, init) => fetch(url.replace(/^.*(?=\/foreign\/)/, elsewhere), init),
+  });
+  await client.handshake();
+  const before = process.memoryUsage.rss();
+  await assert.rejects(client.request('/foreign/bomb'), { code: 'ISO-6001', detail: /maxAnswer/ });
+  assert.ok(process.memoryUsage.rss() - before < 150 * 1024 * 1024);
+});
+
+/** Answers as other implementations of fetch hand them over. */
+const shapes = {
+  "a stream of Node's, as of node-fetch": (response) => ({
+    ...head(response),
+    body: Readable.fromWeb(response.body),
+    bodyUsed: false,
+  }),
+  'chunks that are ArrayBuffers': (response) => ({
+    ...head(response),
+    body: response.body.pipeThrough(
+      new TransformStream({
+        transform: (chunk, controller) => controller.enqueue(new Uint8Array(chunk).buffer),
+      }),
+    ),
+  }),
+  'single bytes': (response) => ({
+    ...head(response),
+    body: response.body.pipeThrough(
+      new TransformStream({
+        transform(chunk, controller) {
+          for (const byte of chunk) controller.enqueue(Uint8Array.of(byte));
+        },
+      }),
+    ),
+  }),
+};
+const head = ({ status, headers }) => ({ status, headers });
+
+for (const [name, shape] of Object.entries(shapes)) {
+  test(`a fetch that gives ${name} will do`, async () => {
+    const client = new NenClient(server.url, { fetch: async (url, init) => shape(await fetch(url, init)) });
+    await client.handshake();
+    assert.equal((await client.nenFetch('/api/secure-data')).message, 'Securely processed');
+    let text = '';
+    for await (const chunk of client.nenStream('/api/chat')) text += chunk;
+    assert.equal(text, 'secure streaming works ');
+    server.aborted.length = 0;
+    const init = { method: 'POST', body: JSON.stringify({ chunks: ['first'], endless: true }) };
+    const stream = client.nenStream('/api/chat', init);
+    await stream.next();
+    const next = stream.next();
+    await stream.return();
+    assert.equal((await next).done, true);
+    while (server.aborted.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  });
+}
+
+test('a fetch that gives what is no answer is told so', async () => {
+  let lie;
+  const client = new NenClient(server.url, {
+    fetch: async (url, init) => {
+      const response = await fetch(url, init);
+      return url.endsWith('/handshake') ? response : lie(response);
+    },
+  });
+  await client.handshake();
+  const used = async (response) => {
+    await response.text();
+    return response;
+  };
+  const lies = [
+    [() => undefined, /no Response/],
+    [() => ({ ok: true, json: async () => ({}) }), /no Response/],
+    [() => Response.error(), /its status is 0, its type error/],
+    [() => ({ ...head(new Response()), status: 0, type: 'opaqueredirect', body: null }), /redirect/],
+    [() => ({ ...head(new Response()), status: 101, body: null }), /changed its protocol/],
+    [() => head(new Response()), /no response\.body/],
+    [() => ({ ...head(new Response()), body: 'text' }), /no response\.body/],
+    [used, /has read the body/],
+  ];
+  for (const [how, message] of lies) {
+    lie = how;
+    await assert.rejects(client.request('/api/secure-data'), { name: 'TypeError', message });
+  }
 });
 
 test('a stream chunk over maxChunk is refused', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { createNenFetch, Identity, NenClient } from '@withnen/native';
 import { startServer, terminateBehindTheBack } from './server.mjs';
 
@@ -264,6 +265,160 @@ test('one caller that aborts its handshake does not abort the others', async (t)
   await other;
   assert.equal(server.count('POST /api/nen/handshake'), 1);
   assert.equal(await client.status(), true);
+});
+
+/** A fetch whose calls of one path wait, also after they were aborted if it `ignoresSignals`. */
+function held(path, { ignoresSignals = false } = {}) {
+  const gate = withResolvers();
+  const arrived = withResolvers();
+  const signals = [];
+  const fetchHeld = async (url, init) => {
+    if (!url.endsWith(path)) return fetch(url, init);
+    signals.push(init.signal);
+    arrived.resolve();
+    await gate.promise;
+    return fetch(url, ignoresSignals ? { ...init, signal: null } : init);
+  };
+  return { fetch: fetchHeld, signals, arrived: arrived.promise, release: gate.resolve };
+}
+
+function withResolvers() {
+  const resolvers = {};
+  resolvers.promise = new Promise((resolve, reject) => Object.assign(resolvers, { resolve, reject }));
+  return resolvers;
+}
+
+test('a handshake that all have aborted is aborted, and the next one starts anew', async (t) => {
+  const server = await startServer({}, t);
+  const slow = held('/handshake', { ignoresSignals: true });
+  const client = new NenClient(server.url, { fetch: slow.fetch });
+  const controller = new AbortController();
+  const both = [1, 2].map(() => client.handshake({ signal: controller.signal }));
+  await slow.arrived;
+  controller.abort(new Error('enough'));
+  for (const one of both) await assert.rejects(one, /enough/);
+  assert.equal(slow.signals.length, 1);
+  assert.ok(slow.signals[0].aborted);
+  const next = client.handshake();
+  slow.release();
+  await next;
+  assert.equal(slow.signals.length, 2);
+  assert.equal(await client.status(), true);
+});
+
+test('a change that was aborted while it waited for its turn is not made', async (t) => {
+  const server = await startServer({}, t);
+  const slow = held('/rotate');
+  const client = await connect(server, { fetch: slow.fetch });
+  const rotation = client.rotate();
+  await slow.arrived;
+  const controller = new AbortController();
+  const termination = client.terminate({ signal: controller.signal });
+  controller.abort(new Error('changed my mind'));
+  await assert.rejects(termination, /changed my mind/);
+  slow.release();
+  await rotation;
+  assert.equal(await client.status(), true);
+  assert.equal(server.count('POST /api/nen/terminate'), 0);
+});
+
+test('a call that gives up leaves the re-establishment to the others', async (t) => {
+  const server = await startServer({}, t);
+  let slow = { fetch };
+  const client = await connect(server, { fetch: (url, init) => slow.fetch(url, init) });
+  await terminateBehindTheBack(client, server.url);
+  slow = held('/handshake');
+  const controller = new AbortController();
+  const impatient = client.nenFetch('/api/secure-data', { signal: controller.signal });
+  await slow.arrived;
+  const patient = client.nenFetch('/api/secure-data');
+  while (server.count('GET /api/secure-data') < 2) await new Promise((resolve) => setImmediate(resolve));
+  // The refusal has yet to come back to the client before it can wait for the same handshake.
+  await client.status();
+  controller.abort(new Error('enough'));
+  await assert.rejects(impatient, /enough/);
+  slow.release();
+  assert.equal((await patient).message, 'Securely processed');
+  assert.equal(slow.signals.length, 1);
+  assert.equal(server.count('POST /api/nen/handshake'), 2);
+});
+
+test('a timeout is the reason that is thrown, also by a first use and by an implementation without signals', async (t) => {
+  const server = await startServer({}, t);
+  const slow = held('/handshake', { ignoresSignals: true });
+  const nenFetch = createNenFetch(server.url, { fetch: slow.fetch });
+  await assert.rejects(nenFetch('/api/secure-data', { signal: AbortSignal.timeout(20) }), {
+    name: 'TimeoutError',
+  });
+  const client = new NenClient(server.url, { fetch: slow.fetch });
+  await assert.rejects(client.handshake({ signal: AbortSignal.timeout(20) }), { name: 'TimeoutError' });
+  slow.release();
+});
+
+test('a session ends while a request is in flight, which is answered; a handshake meanwhile comes after', async (t) => {
+  const server = await startServer({}, t);
+  const slow = held('/terminate');
+  const client = await connect(server, { fetch: slow.fetch });
+  const first = client.sessionId;
+  const call = client.nenFetch('/api/slow', { method: 'POST', body: '1' });
+  while (server.count('POST /api/slow') === 0) await new Promise((resolve) => setImmediate(resolve));
+  const termination = client.terminate();
+  await slow.arrived;
+  const handshake = client.handshake();
+  slow.release();
+  await Promise.all([termination, handshake]);
+  assert.equal(await call, 1);
+  assert.notEqual(client.sessionId, first);
+  assert.equal(await client.status(), true);
+});
+
+test('a first use that fails is tried again by the next call', async (t) => {
+  const server = await startServer({}, t);
+  let down = true;
+  const nenFetch = createNenFetch(server.url, {
+    fetch: (url, init) => (down ? Promise.reject(new TypeError('down')) : fetch(url, init)),
+  });
+  const failed = await Promise.allSettled([nenFetch('/api/secure-data'), nenFetch('/api/secure-data')]);
+  assert.deepEqual(
+    failed.map(({ reason }) => reason.code),
+    ['ISO-1003', 'ISO-1003'],
+  );
+  down = false;
+  assert.equal((await nenFetch('/api/secure-data')).message, 'Securely processed');
+  assert.equal(server.count('POST /api/nen/handshake'), 1);
+});
+
+test('a fetch that calls the client while that changes its session is told so and does not wait for itself', async (t) => {
+  const server = await startServer({}, t);
+  let inside = true;
+  const nenFetch = createNenFetch(server.url, {
+    fetch: async (url, init) => {
+      if (inside) await nenFetch('/api/secure-data');
+      return fetch(url, init);
+    },
+  });
+  const error = await nenFetch('/api/secure-data').catch((error) => error);
+  assert.equal(error.code, 'ISO-1003');
+  assert.match(error.cause.message, /would wait for itself/);
+  inside = false;
+  assert.equal((await nenFetch('/api/secure-data')).message, 'Securely processed');
+});
+
+test('neither the client nor its errors show keys, ids or plaintext', async (t) => {
+  const server = await startServer({}, t);
+  const client = await connect(server, { identityMode: 'pqc' });
+  const secret = Buffer.from(client.identity.toPkcs8()).toString('hex', 22);
+  const init = { method: 'POST', body: '{"hidden":"plain"}' };
+  const errors = await Promise.all(
+    ['/api/nowhere', '/api/boom', '/api/faults/tampered', '/api/faults/reflected'].map((path) =>
+      client.nenFetch(path, init).catch((error) => error),
+    ),
+  );
+  for (const value of [client, client.identity, ...errors]) {
+    const shown = inspect(value, { depth: 9, showHidden: true }) + JSON.stringify(value);
+    assert.ok(!shown.includes('plain"') && !shown.includes('no such thing') && !shown.includes(secret));
+    assert.ok(!shown.includes(client.sessionId));
+  }
 });
 
 test('an identity is verified by the server', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { createNenStream, NenClient } from '@withnen/native';
+import { createNenStream, NenClient, NenHttpError } from '@withnen/native';
 import { startServer } from './server.mjs';
 
 let server;
@@ -58,6 +58,73 @@ test('an aborted stream rejects with the reason', async () => {
   const next = stream.next();
   controller.abort(reason);
   await assert.rejects(next, reason);
+});
+
+for (const [name, how] of [
+  ['return()', (stream) => stream.return()],
+  ['disposal', (stream) => stream[Symbol.asyncDispose]()],
+]) {
+  test(`${name} ends a stream at once, also while a chunk is waited for`, { timeout: 10_000 }, async () => {
+    server.aborted.length = 0;
+    const stream = chat({ chunks: ['first'], endless: true });
+    assert.equal((await stream.next()).value, 'first');
+    const next = stream.next();
+    await how(stream);
+    assert.deepEqual(await next, { value: undefined, done: true });
+    assert.deepEqual(await stream.next(), { value: undefined, done: true });
+    while (server.aborted.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  });
+}
+
+test('throw() ends a stream and rejects, with what is thrown', { timeout: 10_000 }, async () => {
+  server.aborted.length = 0;
+  const stream = chat({ chunks: ['first'], endless: true });
+  assert.equal((await stream.next()).value, 'first');
+  const next = stream.next();
+  await Promise.all([assert.rejects(stream.throw(new Error('mine')), /mine/), assert.rejects(next, /mine/)]);
+  while (server.aborted.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+});
+
+test('a stream that was left before its first chunk is not sent', async () => {
+  const before = server.requests.length;
+  const stream = chat({ chunks: ['a'] });
+  await stream.return();
+  assert.deepEqual(await stream.next(), { value: undefined, done: true });
+  assert.equal(server.requests.length, before);
+});
+
+test('aborting ends a stream of an implementation that knows no signals', { timeout: 10_000 }, async () => {
+  const deaf = new NenClient(server.url, { fetch: (url, init) => fetch(url, { ...init, signal: null }) });
+  await deaf.handshake();
+  const controller = new AbortController();
+  const body = JSON.stringify({ chunks: ['first'], endless: true });
+  const stream = deaf.nenStream('/api/chat', { method: 'POST', body, signal: controller.signal });
+  assert.equal((await stream.next()).value, 'first');
+  const next = stream.next();
+  controller.abort(new Error('enough'));
+  await assert.rejects(next, /enough/);
+});
+
+test('a refused stream has the opened answer as its cause', async () => {
+  const error = await client
+    .nenStream('/api/nowhere')
+    .next()
+    .catch((error) => error);
+  assert.equal(error.code, 'ISO-7002');
+  assert.ok(error.cause instanceof NenHttpError);
+  assert.deepEqual([error.cause.status, error.cause.data], [404, { reason: 'no such thing' }]);
+});
+
+test('a whole answer is no stream, and a stream no whole answer', async () => {
+  const { code, detail } = await client
+    .nenStream('/api/secure-data')
+    .next()
+    .catch((error) => error);
+  assert.deepEqual([code, /use nenFetch/.test(detail)], ['ISO-7001', true]);
+  const init = { method: 'POST', body: JSON.stringify({ chunks: ['first'], endless: true }) };
+  const error = await client.nenFetch('/api/chat', init).catch((error) => error);
+  assert.deepEqual([error.code, /use nenStream/.test(error.detail)], ['ISO-6001', true]);
+  assert.equal(await client.nenFetch('/api/secure-data', { method: 'HEAD' }), undefined);
 });
 
 test('nothing is sent before the first chunk is asked for', async () => {
