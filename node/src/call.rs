@@ -111,22 +111,6 @@ impl Call {
             .map(StreamOpener::new)
             .map_err(|error| thrown(env, error))
     }
-
-    /// Reads the answer to a stream request that is no stream. Errors: the server's own code, ISO-7002.
-    #[napi(catch_unwind)]
-    pub fn refuse_stream(
-        &self,
-        env: Env,
-        status: u16,
-        date: Option<String>,
-        body: &[u8],
-        now_ms: f64,
-    ) -> Result<CallOutcome> {
-        lock(&self.inner)
-            .refuse_stream(&self.client, status, date.as_deref(), body, moment(now_ms)?)
-            .map(CallOutcome::from)
-            .map_err(|error| thrown(env, error))
-    }
 }
 
 impl Call {

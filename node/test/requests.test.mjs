@@ -359,6 +359,7 @@ test('options are checked when the client is made', () => {
     [url, { correctClock: 'no' }],
     [url, { prefix: '/api//nen' }],
     [url, { maxBody: 1 }],
+    [url, { log: 'console' }],
   ]) {
     assert.throws(
       () => new NenClient(base, options),

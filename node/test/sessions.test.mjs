@@ -409,6 +409,31 @@ test('a fetch that calls the client while that changes its session is told so an
   assert.equal((await nenFetch('/api/secure-data')).message, 'Securely processed');
 });
 
+test('the log is told of a session made anew and of a corrected clock', async (t) => {
+  let ahead = 0;
+  const server = await startServer({ now: () => Date.now() + ahead }, t);
+  const events = [];
+  const log = (event) => {
+    events.push(event);
+    throw new Error('a log that fails');
+  };
+  const client = await connect(server, { log });
+  const told = () => events.splice(0).map(({ event, level, server }) => ({ event, level, server }));
+  await client.nenFetch('/api/secure-data');
+  assert.deepEqual(told(), []);
+  const anew = { event: 'reestablished', level: 'info', server: server.url };
+  for (const use of [() => client.nenFetch('/api/secure-data'), () => client.rotate()]) {
+    await terminateBehindTheBack(client, server.url);
+    await use();
+    assert.deepEqual(told(), [anew]);
+  }
+  for (const use of [() => client.nenFetch('/api/secure-data'), () => client.status()]) {
+    ahead += 90_000;
+    await use();
+    assert.deepEqual(told(), [{ event: 'clock-corrected', level: 'warn', server: server.url }]);
+  }
+});
+
 test('neither the client nor its errors show keys, ids or plaintext', async (t) => {
   const server = await startServer({}, t);
   const client = await connect(server, { identityMode: 'pqc' });

@@ -35,7 +35,6 @@ export interface NativeCall {
     nowMs: number,
   ): Promise<CallOutcome>;
   openStream(nonceHeader: string | null): StreamOpener;
-  refuseStream(status: number, date: string | null, body: Uint8Array, nowMs: number): CallOutcome;
 }
 
 export interface StreamOpener {

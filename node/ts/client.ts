@@ -18,3 +18,4 @@ export {
   NenError,
   type NenErrorInfo,
 } from './error.js';
+export type { NenEvent, NenLog } from './server/events.js';

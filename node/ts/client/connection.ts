@@ -1,6 +1,7 @@
 // The session with one server, and what it is made of.
 
 import { binding, type NativeClient, type NativeIdentity } from '../binding.js';
+import { Events, logToConsole } from '../server/events.js';
 import { Address } from './address.js';
 import { Identity } from './identity.js';
 import { Lifecycle } from './lifecycle.js';
@@ -17,6 +18,7 @@ const OPTIONS: Record<keyof NenClientOptions, true> = {
   correctClock: true,
   maxAnswer: true,
   maxChunk: true,
+  log: true,
 };
 
 export interface Connection {
@@ -24,6 +26,7 @@ export interface Connection {
   readonly transport: Transport;
   readonly lifecycle: Lifecycle;
   readonly address: Address;
+  readonly events: Events;
   readonly identity: Identity | undefined;
   /** Whether calls shake hands if there is no session. */
   readonly lazy: boolean;
@@ -50,6 +53,9 @@ export function connectionTo(baseUrl: string | URL, options: NenClientOptions, l
   if (options.fetch !== undefined && typeof options.fetch !== 'function') {
     throw new TypeError('fetch must be a function');
   }
+  const { log = logToConsole } = options;
+  if (typeof log !== 'function') throw new TypeError('log must be a function');
+  const events = new Events(log);
   const address = new Address(baseUrl);
   const identity = identityOf(options);
   const client = new binding.Client(
@@ -60,8 +66,8 @@ export function connectionTo(baseUrl: string | URL, options: NenClientOptions, l
     (identity as NativeIdentity | undefined) ?? null,
   );
   const transport = new Transport(options.fetch ?? ((url, init) => globalThis.fetch(url, init)), maxAnswer);
-  const lifecycle = new Lifecycle(client, transport, address, prefix);
-  return { client, transport, lifecycle, address, identity, lazy };
+  const lifecycle = new Lifecycle(client, transport, address, prefix, events);
+  return { client, transport, lifecycle, address, events, identity, lazy };
 }
 
 function identityOf({ identity, identityMode }: NenClientOptions): Identity | undefined {

@@ -2,6 +2,7 @@
 
 import type { HeaderPairs, NativeClient } from '../binding.js';
 import { NenError } from '../error.js';
+import type { Events } from '../server/events.js';
 import type { Address } from './address.js';
 import { Flights } from './flights.js';
 import { attemptHeaders } from './headers.js';
@@ -19,13 +20,15 @@ export class Lifecycle {
   readonly #transport: Transport;
   readonly #address: Address;
   readonly #prefix: string;
+  readonly #events: Events;
   readonly #flights = new Flights();
 
-  constructor(client: NativeClient, transport: Transport, address: Address, prefix: string) {
+  constructor(client: NativeClient, transport: Transport, address: Address, prefix: string, events: Events) {
     this.#client = client;
     this.#transport = transport;
     this.#address = address;
     this.#prefix = prefix;
+    this.#events = events;
   }
 
   /** Exchanges keys. The first time is the one that calls may be waiting for. */
@@ -42,7 +45,9 @@ export class Lifecycle {
   /** Makes a new session in place of a lost one, or of none, unless that was done meanwhile. */
   async reestablish(lost: string | null, signal: Signal): Promise<void> {
     const reestablish = async (shared: AbortSignal) => {
-      if (this.#client.sessionId === lost) await this.#exchangeKeys(shared);
+      if (this.#client.sessionId !== lost) return;
+      await this.#exchangeKeys(shared);
+      if (lost !== null) this.#events.reestablished(`${this.#address}`);
     };
     return this.#flights.join(`reestablish ${lost}`, reestablish, signal);
   }
@@ -86,8 +91,10 @@ export class Lifecycle {
       if (outcome.kind === 'done') return outcome.result ?? false;
       if (outcome.kind === 'reestablish') {
         await this.#exchangeKeys(signal);
+        this.#events.reestablished(`${this.#address}`);
         return true;
       }
+      this.#events.clockCorrected(`${this.#address}`);
     }
   }
 

@@ -1,5 +1,6 @@
 // The options of a client.
 
+import type { NenLog } from '../server/events.js';
 import type { Identity } from './identity.js';
 import type { Fetch } from './transport.js';
 
@@ -22,4 +23,6 @@ export interface NenClientOptions {
   maxAnswer?: number;
   /** Most bytes of one opened chunk of a stream. Default: 8 MiB. */
   maxChunk?: number;
+  /** Where events go. Default: warnings and errors, to the console. */
+  log?: NenLog;
 }

@@ -92,7 +92,9 @@ export class ProtectedCall {
 
   /** Does what an outcome asks for before the next attempt. */
   async prepareNext(outcome: CallOutcome): Promise<void> {
-    if (outcome.kind !== 'reestablish') return;
-    await this.#connection.lifecycle.reestablish(this.#sessionId, this.signal);
+    const { address, client, events, lifecycle } = this.#connection;
+    if (outcome.kind === 'reestablish') await lifecycle.reestablish(this.#sessionId, this.signal);
+    // Else another call has replaced the session meanwhile.
+    else if (this.#sessionId === client.sessionId) events.clockCorrected(`${address}`);
   }
 }

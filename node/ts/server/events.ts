@@ -1,11 +1,11 @@
-// What a server tells the log.
+// What servers and clients tell the log.
 //
 // No event holds a key, a signature, a nonce, a body or a session id (whoever knows one can end the session by an
 // unsigned request).
 
 import type { NenError } from '../error.js';
 
-/** Something that a server's operator may want to know. */
+/** Something that who operates a server or client may want to know. */
 export type NenEvent =
   /** A request was answered with an error of the protocol, of which only code and message were sent. */
   | (EventText & {
@@ -28,7 +28,9 @@ export type NenEvent =
   /** A session endpoint did what it was asked for. */
   | (EventText & { readonly event: 'handshake' | 'rotate' | 'terminate' })
   /** Something about the set-up of the server, once. */
-  | (EventText & { readonly event: 'configuration' });
+  | (EventText & { readonly event: 'configuration' })
+  /** A client made its session anew, because `server` has lost it, or goes by the clock of `server` from now on. */
+  | (EventText & { readonly event: 'reestablished' | 'clock-corrected'; readonly server: string });
 
 interface EventText {
   readonly level: 'info' | 'warn' | 'error';
@@ -85,6 +87,16 @@ export class Events {
 
   configuration(message: string): void {
     this.#tell({ event: 'configuration', level: 'warn', message });
+  }
+
+  reestablished(server: string): void {
+    const message = `${server} has lost the session: a new one was made`;
+    this.#tell({ event: 'reestablished', level: 'info', message, server });
+  }
+
+  clockCorrected(server: string): void {
+    const message = `the clock here differs from that of ${server}, and is corrected by it`;
+    this.#tell({ event: 'clock-corrected', level: 'warn', message, server });
   }
 
   #tell(event: NenEvent): void {
