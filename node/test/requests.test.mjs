@@ -261,7 +261,8 @@ test('a body that cannot be read is refused before anything is sent', async () =
   const used = new Response(json);
   await used.text();
   const broken = new ReadableStream({ pull: (controller) => controller.error(new TypeError('broken')) });
-  for (const body of [locked, used.body, broken]) {
+  const texts = new ReadableStream({ start: (controller) => controller.enqueue(json) });
+  for (const body of [locked, used.body, broken, texts]) {
     await assert.rejects(
       client.nenFetch('/api/secure-data', { method: 'POST', body, duplex: 'half' }),
       TypeError,
@@ -272,9 +273,16 @@ test('a body that cannot be read is refused before anything is sent', async () =
 
 test('aborting ends the wait for a body that does not come', async () => {
   const controller = new AbortController();
-  const body = new ReadableStream({ pull: () => controller.abort(new Error('enough')) });
+  let cancelled = false;
+  const body = new ReadableStream({
+    pull: () => controller.abort(new Error('enough')),
+    cancel: () => {
+      cancelled = true;
+    },
+  });
   const init = { method: 'POST', body, duplex: 'half', signal: controller.signal };
   await assert.rejects(client.nenFetch('/api/secure-data', init), /enough/);
+  assert.ok(cancelled);
 });
 
 test('large payloads are sealed and opened off the event loop', async () => {

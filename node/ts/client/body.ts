@@ -1,11 +1,16 @@
 // Bodies: the plaintext of a request, and answers as they arrive.
 
 /** Reads the body of a request to bytes, so that it can be sealed more than once. `undefined` without a body. */
-export async function readBody(body: RequestInit['body']): Promise<Uint8Array | undefined> {
+export async function readBody(
+  body: RequestInit['body'],
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | undefined> {
   if (body === null || body === undefined) return undefined;
   if (typeof body === 'string') return Buffer.from(body);
+  if (body instanceof Uint8Array) return new Uint8Array(body); // The caller may change its own meanwhile.
   // `Response` reads whatever else fetch can send.
-  return new Uint8Array(await new Response(body).arrayBuffer());
+  const source = bodyOf(new Response(body));
+  return source ? joined(chunksOf(source, signal), () => {}) : new Uint8Array();
 }
 
 /** The body of an answer. */
@@ -58,6 +63,21 @@ export async function* chunksOf(
   }
 }
 
+/** All chunks as one. `check` is told how many bytes there are, before more are taken. */
+export async function joined(
+  source: AsyncIterable<Uint8Array>,
+  check: (bytes: number) => void,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of source) {
+    length += chunk.byteLength;
+    check(length);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length);
+}
+
 function webBody(stream: ReadableStream<unknown>): AnswerBody {
   const reader = stream.getReader();
   return {
@@ -87,5 +107,5 @@ function nodeBody(stream: NodeStream): AnswerBody {
 function bytesOf(chunk: unknown): Uint8Array {
   if (chunk instanceof Uint8Array) return chunk;
   if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk);
-  throw new TypeError('the body that the fetch implementation gives is not of bytes');
+  throw new TypeError('the body is a stream of something else than bytes');
 }

@@ -2,7 +2,6 @@
 
 import { binding, type CallOutcome, type NativeCall, type StreamOpener } from '../binding.js';
 import { NenError } from '../error.js';
-import { abortable } from './abortable.js';
 import { readBody } from './body.js';
 import type { Connection } from './connection.js';
 import { attemptHeaders, callerHeaders } from './headers.js';
@@ -53,7 +52,7 @@ export class ProtectedCall {
     }
     init.signal?.throwIfAborted();
     const [url, headers] = [connection.address.resolve(path), callerHeaders(init.headers)];
-    const body = await abortable(readBody(init.body), init.signal);
+    const body = await readBody(init.body, init.signal ?? undefined);
     return new ProtectedCall(connection, url, init, headers, body);
   }
 

@@ -2,7 +2,7 @@
 
 import { NenError } from '../error.js';
 import { abortable } from './abortable.js';
-import { bodyOf, chunksOf, discard } from './body.js';
+import { bodyOf, chunksOf, discard, joined } from './body.js';
 
 /** Any implementation of fetch. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -33,16 +33,10 @@ export class Transport {
   async read(response: Response, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const body = bodyOf(response);
     if (body === null) return new Uint8Array();
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of chunksOf(body, signal)) {
-      length += chunk.byteLength;
-      if (length > this.#maxAnswer) {
-        throw new NenError('ISO-6001', { detail: 'the answer has more bytes than maxAnswer allows' });
-      }
-      chunks.push(chunk);
-    }
-    return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length);
+    return joined(chunksOf(body, signal), (bytes) => {
+      if (bytes <= this.#maxAnswer) return;
+      throw new NenError('ISO-6001', { detail: 'the answer has more bytes than maxAnswer allows' });
+    });
   }
 
   /** Also an implementation that throws at once only rejects. */
