@@ -13,4 +13,6 @@ export { createNen, getSessionStore, setSessionStore } from './server/nen.js';
 export type { NenOptions } from './server/options.js';
 export { type Peer, peerOf } from './server/peer.js';
 export { type InMemoryLimits, InMemorySessionStore } from './stores/memory.js';
-export type { Awaitable, SessionStore } from './stores/session-store.js';
+export { type IoredisClient, type NodeRedisClient, RedisSessionStore } from './stores/redis.js';
+export { type Awaitable, REMOTE_CLOCK_SLACK_MS, type SessionStore } from './stores/session-store.js';
+export { UpstashSessionStore } from './stores/upstash.js';

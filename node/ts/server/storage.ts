@@ -5,6 +5,8 @@
 
 import type { Answer, Endpoint, Exchange, NativeServer, Question } from '../binding.js';
 import { NenError } from '../error.js';
+import { unavailable } from '../stores/commands.js';
+import { nameOf } from '../stores/failure.js';
 import { nativeStores } from '../stores/native-stores.js';
 import type { SessionStore } from '../stores/session-store.js';
 import type { Incoming } from './incoming.js';
@@ -104,11 +106,5 @@ function failureOf(error: unknown): NenError {
   if (error instanceof NenError && (error.code === 'ISO-5002' || error.code === 'ISO-9001')) {
     return new NenError(error.code, error.detail === undefined ? {} : { detail: error.detail });
   }
-  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
-  const words = [name, code].filter((word) => typeof word === 'string' && /^\w{1,64}$/.test(word));
-  return unavailable(`the session store failed with ${words.join(' ') || typeof error}`);
-}
-
-function unavailable(detail: string): NenError {
-  return new NenError('ISO-9001', { detail });
+  return unavailable(`the session store failed with ${nameOf(error)}`);
 }

@@ -1,5 +1,13 @@
 // What a server needs of the place where its sessions are kept.
 
+import { binding } from '../binding.js';
+
+/**
+ * How much longer than to the end that a claim names a store that several servers share must remember a nonce, in
+ * milliseconds: a server whose clock is behind the one that claimed it takes its request for that much longer.
+ */
+export const REMOTE_CLOCK_SLACK_MS: number = binding.REMOTE_CLOCK_SLACK_MS;
+
 /** A value now, or later. */
 export type Awaitable<T> = T | PromiseLike<T>;
 
