@@ -69,7 +69,8 @@ export class Guard {
     this.events = new Events(log);
     this.#options = options;
     this.#storeTimeoutMs = options.storeTimeoutMs ?? 2000;
-    this.#storage = this.#storageOf(options.store ?? new InMemorySessionStore());
+    const { store = new InMemorySessionStore() } = options;
+    this.#storage = this.#storageOf(store);
   }
 
   get store(): SessionStore {

@@ -5,18 +5,20 @@ import { nameOf } from './failure.js';
 
 interface Client {
   get(key: string): PromiseLike<unknown>;
-  set(key: string, value: string, ...options: never[]): PromiseLike<unknown>;
   del(key: string): PromiseLike<unknown>;
   connect(): PromiseLike<unknown>;
 }
 
 /** What a {@link RedisSessionStore} needs of a client of ioredis. */
 export interface IoredisClient extends Client {
+  set(key: string, value: string, px: 'PX', milliseconds: number): PromiseLike<unknown>;
+  set(key: string, value: string, px: 'PX', milliseconds: number, nx: 'NX'): PromiseLike<unknown>;
   getBuffer(key: string): PromiseLike<unknown>;
 }
 
 /** What a {@link RedisSessionStore} needs of a client of node-redis. */
 export interface NodeRedisClient extends Client {
+  set(key: string, value: string, options: { PX: number; NX?: true }): PromiseLike<unknown>;
   GET(key: string): PromiseLike<unknown>;
 }
 
@@ -43,12 +45,21 @@ export class RedisSessionStore extends CommandStore {
   }
 }
 
-/** Pipelines and transactions, whose commands resolve with themselves, cannot connect; nor can callback interfaces. */
 function commandsOf(client: IoredisClient | NodeRedisClient): RedisCommands {
+  const set = setOf(client);
+  return {
+    get: (key) => replyOf(() => client.get(key)),
+    set: (...args) => replyOf(() => set(...args)),
+    del: (key) => replyOf(() => client.del(key)),
+  };
+}
+
+/** Pipelines and transactions, whose commands resolve with themselves, cannot connect; nor can callback interfaces. */
+function setOf(client: IoredisClient | NodeRedisClient): RedisCommands['set'] {
   const has = (name: string) => typeof (client as never)?.[name] === 'function';
-  if (['get', 'set', 'del', 'connect'].every(has)) {
-    if (has('getBuffer')) return new Commands(client, ioredisOptions);
-    if (has('GET') && !isLegacy(client)) return new Commands(client, nodeRedisOptions);
+  if (['get', 'set', 'del', 'connect'].every(has) && !isLegacy(client)) {
+    if (has('getBuffer')) return setOfIoredis(client as IoredisClient);
+    if (has('GET')) return setOfNodeRedis(client as NodeRedisClient);
   }
   throw new TypeError(
     'a RedisSessionStore needs a client of ioredis (5 or later) or of node-redis (4 or later, without legacyMode); ' +
@@ -61,36 +72,18 @@ function isLegacy(client: object): boolean {
   return Boolean((client as { options?: { legacyMode?: unknown } }).options?.legacyMode);
 }
 
-class Commands implements RedisCommands {
-  readonly #client: Client;
-  readonly #options: typeof ioredisOptions | typeof nodeRedisOptions;
-
-  constructor(client: Client, options: typeof ioredisOptions | typeof nodeRedisOptions) {
-    this.#client = client;
-    this.#options = options;
-  }
-
-  get(key: string): Promise<unknown> {
-    return replyOf(() => this.#client.get(key));
-  }
-
-  set(key: string, value: string, lifeMs: number, isNew: boolean): Promise<unknown> {
-    return replyOf(() => this.#client.set(key, value, ...(this.#options(lifeMs, isNew) as never[])));
-  }
-
-  del(key: string): Promise<unknown> {
-    return replyOf(() => this.#client.del(key));
-  }
-}
-
-function ioredisOptions(lifeMs: number, isNew: boolean): unknown[] {
-  return isNew ? ['PX', lifeMs, 'NX'] : ['PX', lifeMs];
+function setOfIoredis(client: IoredisClient): RedisCommands['set'] {
+  return (key, value, lifeMs, isNew) =>
+    isNew ? client.set(key, value, 'PX', lifeMs, 'NX') : client.set(key, value, 'PX', lifeMs);
 }
 
 /** In the terms of node-redis 4, and in those of 5 and later, each of which ignores what it does not know. */
-function nodeRedisOptions(lifeMs: number, isNew: boolean): unknown[] {
-  const expiration = { type: 'PX', value: lifeMs };
-  return [{ PX: lifeMs, expiration, ...(isNew && { NX: true, condition: 'NX' }) }];
+function setOfNodeRedis(client: NodeRedisClient): RedisCommands['set'] {
+  return (key, value, lifeMs, isNew) => {
+    const expiring = { PX: lifeMs, expiration: { type: 'PX', value: lifeMs } };
+    const unlessThere = { NX: true, condition: 'NX' } as const;
+    return client.set(key, value, isNew ? { ...expiring, ...unlessThere } : expiring);
+  };
 }
 
 /** The errors of ioredis hold the command with its arguments, a record among them: none is passed on. */
