@@ -38,7 +38,8 @@ const nodeRedis = ({ createClient, createCluster }, version) => ({
 });
 
 const nodeRedisSince5 = ({ createClient, createClientPool, createSentinel, RESP_TYPES }, version) => ({
-  [`node-redis ${version} pool`]: ({ port }) => opened(createClientPool({ socket: { host, port } })),
+  [`node-redis ${version} pool`]: ({ port }, options = {}) =>
+    opened(createClientPool({ socket: { host, port } }, options)),
   [`node-redis ${version} sentinel`]: (_, { sentinel: { port } }) =>
     opened(createSentinel({ name: 'nen', sentinelRootNodes: [{ host, port }] })),
   [`node-redis ${version} with buffers`]: async ({ port }) => {

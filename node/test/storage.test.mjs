@@ -257,37 +257,37 @@ const failingFast = {
 };
 
 describe('a Redis that is away is no lost session', { concurrency: 5 }, () => {
-  for (const name of plain) {
-    for (const [how, options] of [
-      ['', {}],
-      [' that fails fast', failingFast[name.split(' ')[0]]],
-    ]) {
-      test(`with ${name}${how}`, async (t) => {
-        const redis = await RedisServer.durable();
-        t.after(() => redis.close());
-        const { client, close } = await clients[name](redis, options);
-        t.after(close);
-        await client.ping().catch(() => delay(200));
-        const peer = await Peer.connect(guardOn(new RedisSessionStore(client)));
-        const replayed = peer.request();
-        await peer.admit(replayed);
+  const queueing = plain.map((name) => [name, name, {}]);
+  const failing = plain.map((name) => [`${name} that fails fast`, name, failingFast[name.split(' ')[0]]]);
+  // One that grows while Redis is away never closes what it was connecting.
+  const pools = ['node-redis 5 pool', 'node-redis 6 pool'].map((name) => [name, name, { maximum: 1 }]);
+  const pipelining = 'ioredis 6 with pipelines';
+  for (const [how, name, options] of [...queueing, ...failing, ...pools, [pipelining, pipelining, {}]]) {
+    test(how, async (t) => {
+      const redis = await RedisServer.durable();
+      t.after(() => redis.close());
+      const { client, close } = await clients[name](redis, options);
+      t.after(close);
+      await client.ping().catch(() => delay(200));
+      const peer = await Peer.connect(guardOn(new RedisSessionStore(client)));
+      const replayed = peer.request();
+      await peer.admit(replayed);
 
-        redis.freeze();
-        const during = peer.request();
-        await assert.rejects(peer.admit(during), { code: 'ISO-9001' });
-        await isUnavailable(peer);
-        redis.thaw();
-        await isBack(peer);
+      redis.freeze();
+      const during = peer.request();
+      await assert.rejects(peer.admit(during), { code: 'ISO-9001' });
+      await isUnavailable(peer);
+      redis.thaw();
+      await isBack(peer);
 
-        await redis.kill();
-        await isUnavailable(peer);
-        await delay(300);
-        await isUnavailable(peer);
-        await redis.start();
-        await isBack(peer);
-        await assert.rejects(peer.admit(replayed), { code: 'ISO-5001' });
-      });
-    }
+      await redis.kill();
+      await isUnavailable(peer);
+      await delay(300);
+      await isUnavailable(peer);
+      await redis.start();
+      await isBack(peer);
+      await assert.rejects(peer.admit(replayed), { code: 'ISO-5001' });
+    });
   }
 });
 

@@ -26,7 +26,8 @@ export interface NodeRedisClient extends Client {
  * Keeps sessions and used nonces in Redis 6.2 or later, where several servers, of any language, share them.
  *
  * `client` is a `Redis` or `Cluster` of ioredis (5 or later), or of node-redis (4 or later) a client, cluster, pool or
- * sentinel. It stays yours to connect and to close.
+ * sentinel. It stays yours to connect and to close. Listen to its `error` events: of a node-redis client to which nobody
+ * listens, the first one ends the process.
  *
  * Whoever can read the Redis can read what is sealed: protect it as you protect the servers. Let it evict nothing
  * (`maxmemory-policy noeviction`): a nonce that is evicted lets a recorded request in again. Asynchronous replication

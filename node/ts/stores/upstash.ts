@@ -1,5 +1,6 @@
 // Sessions and used nonces in Upstash, over its REST API: https://upstash.com/docs/redis/features/restapi.
 
+import type { Fetch } from '../client/transport.js';
 import { NenError } from '../error.js';
 import { CommandStore, unavailable } from './commands.js';
 import { nameOf } from './failure.js';
@@ -22,12 +23,8 @@ type Command = (string | number)[];
  * Throws TypeError if `url` is not `https://`, which a loopback need not be, or `token` cannot be one.
  */
 export class UpstashSessionStore extends CommandStore {
-  constructor(
-    url: string,
-    token: string,
-    options: { fetch?: (url: string, init: RequestInit) => Promise<Response> } = {},
-  ) {
-    const { fetch = (url: string, init: RequestInit) => globalThis.fetch(url, init) } = options;
+  constructor(url: string, token: string, options: { fetch?: Fetch } = {}) {
+    const { fetch = (url, init) => globalThis.fetch(url, init) } = options;
     if (typeof fetch !== 'function') throw new TypeError('fetch must be a function');
     const target = checkedUrl(url);
     const headers = { authorization: `Bearer ${checkedToken(token)}`, 'content-type': 'application/json' };
