@@ -196,6 +196,14 @@ test('what is no client of Redis is refused at once', () => {
   }
 });
 
+test('a client that nobody connected is told by its error', async () => {
+  for (const { createClient } of [redis4, redis6]) {
+    const store = new RedisSessionStore(createClient());
+    const detail = 'Redis failed with ClientClosedError';
+    await assert.rejects(store.get(randomUUID()), { code: 'ISO-9001', detail });
+  }
+});
+
 test('a reply that Redis does not give is an error', async () => {
   const sid = randomUUID();
   const until = Date.now() + MINUTE;
