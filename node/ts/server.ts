@@ -1,5 +1,7 @@
 // `@withnen/native/server`
 
+import { defaultNen } from './server/nen.js';
+
 export {
   describeNenCode,
   NEN_ERRORS,
@@ -8,7 +10,14 @@ export {
   type NenErrorInfo,
 } from './error.js';
 export type { NenEvent, NenLog } from './server/events.js';
-export type { Nen } from './server/handlers.js';
+export type {
+  Nen,
+  NenChunks,
+  NenHandler,
+  NenStreamHandler,
+  ProtectOptions,
+  VerifiedRequest,
+} from './server/handlers.js';
 export { createNen, getSessionStore, setSessionStore } from './server/nen.js';
 export type { NenOptions } from './server/options.js';
 export { type Peer, peerOf } from './server/peer.js';
@@ -16,3 +25,19 @@ export { type InMemoryLimits, InMemorySessionStore } from './stores/memory.js';
 export { type IoredisClient, type NodeRedisClient, RedisSessionStore } from './stores/redis.js';
 export { type Awaitable, REMOTE_CLOCK_SLACK_MS, type SessionStore } from './stores/session-store.js';
 export { UpstashSessionStore } from './stores/upstash.js';
+
+/** The handlers of the default configuration, whose store is `setSessionStore`'s. Each is described at `Nen`. */
+export const {
+  handleHandshake,
+  handleRotate,
+  handleTerminate,
+  handleStatus,
+  handleSession,
+  withNen,
+  withNenStream,
+  protect,
+  verifyRequest,
+  decryptBody,
+  encryptResponse,
+  errorResponse,
+} = defaultNen;

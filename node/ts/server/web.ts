@@ -4,5 +4,5 @@ import type { Guard } from './guard.js';
 import type { Nen } from './handlers.js';
 
 export function webHandlers(_guard: () => Guard): Nen {
-  return {};
+  return {} as Nen;
 }
