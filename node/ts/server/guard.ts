@@ -47,6 +47,7 @@ export class Guard {
   readonly events: Events;
   readonly #options: NenOptions;
   readonly #storeTimeoutMs: number;
+  readonly #strict: boolean;
   #server: NativeServer;
   #lenient: NativeServer | undefined;
   #storage: Storage;
@@ -64,10 +65,11 @@ export class Guard {
     }
     if (typeof log !== 'function') throw new TypeError('log must be a function');
     this.#externalPrefix = externalPrefix.replace(/\/+$/, '');
-    this.#server = serverOf(options, { strict });
-    if (!strict) this.#lenient = this.#server;
     this.events = new Events(log);
     this.#options = options;
+    this.#strict = strict;
+    this.#server = serverOf(options, { strict: true });
+    if (!strict) this.allowUnsigned();
     this.#storeTimeoutMs = options.storeTimeoutMs ?? 2000;
     const { store = new InMemorySessionStore() } = options;
     this.#storage = this.#storageOf(store);
@@ -107,10 +109,10 @@ export class Guard {
   }
 
   /**
-   * Checks a request by its headers, before its body is read. An unsigned one passes if `strict` is false here, or in
-   * the options. Errors: ISO-2003, ISO-2002, ISO-3005, ISO-3001, ISO-3002, ISO-3003, ISO-5001, ISO-5002, ISO-9001.
+   * Checks a request by its headers, before its body is read. An unsigned one passes if `strict` is false: by default
+   * the option. Errors: ISO-2003, ISO-2002, ISO-3005, ISO-3001, ISO-3002, ISO-3003, ISO-5001, ISO-5002, ISO-9001.
    */
-  admit(incoming: Incoming, strict = true): Exchange | Promise<Exchange> {
+  admit(incoming: Incoming, strict = this.#strict): Exchange | Promise<Exchange> {
     if (!strict) this.allowUnsigned();
     return this.#storage.admit((strict ? undefined : this.#lenient) ?? this.#server, this.#signed(incoming));
   }

@@ -1,0 +1,57 @@
+// Bodies, read to their end within a limit.
+
+import { NenError } from '../error.js';
+
+const NOTHING = new Uint8Array();
+
+/**
+ * Reads a request's body as it arrived. `tooLong` throws the error for one of more than `limit` bytes. Errors: that one;
+ * ISO-6001 if the client breaks off; ISO-9000 if somebody has read the body.
+ */
+export async function readBody(request: Request, limit: number, tooLong: () => void): Promise<Uint8Array> {
+  if (request.method === 'GET' || request.method === 'HEAD') return NOTHING;
+  if (request.bodyUsed || request.body?.locked) {
+    throw new NenError('ISO-9000', {
+      detail: 'the body of the request was read before nen could open it: no parser may come first',
+    });
+  }
+  const declared = request.headers.get('content-length');
+  if (declared !== null && /^\d+$/.test(declared) && Number(declared) > limit) tooLong();
+  if (request.body === null) return NOTHING;
+  return collect(request.body, limit, tooLong, () => {
+    throw new NenError('ISO-6001', { detail: 'the request broke off before the end of its body' });
+  });
+}
+
+/** Reads a stream of bytes to its end. `tooLong` and `broken` throw the errors for one that is longer, or fails. */
+export async function collect(
+  stream: ReadableStream<Uint8Array>,
+  limit: number,
+  tooLong: () => void,
+  broken: (error: unknown) => never,
+): Promise<Uint8Array> {
+  const reader = stream.getReader();
+  // One buffer that grows, and no list of chunks: a chunk of one byte takes up hundreds.
+  let collected: Uint8Array = NOTHING;
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read().catch(broken);
+    if (done) return collected.subarray(0, length);
+    if (!ArrayBuffer.isView(value)) broken(new TypeError('the body holds a chunk that is no bytes'));
+    if (length + value.length > limit) {
+      reader.cancel().catch(() => {});
+      tooLong();
+    }
+    if (length === 0) {
+      collected = value;
+    } else {
+      if (length + value.length > collected.length) {
+        const grown = Buffer.allocUnsafe(Math.min(limit, Math.max(2 * length, length + value.length)));
+        grown.set(collected.subarray(0, length));
+        collected = grown;
+      }
+      collected.set(value, length);
+    }
+    length += value.length;
+  }
+}
