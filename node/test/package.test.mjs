@@ -47,10 +47,22 @@ test('the public names are these', () => {
     'createNen',
     'createNenFetch',
     'createNenStream',
+    'decryptBody',
     'describeNenCode',
+    'encryptResponse',
+    'errorResponse',
     'getSessionStore',
+    'handleHandshake',
+    'handleRotate',
+    'handleSession',
+    'handleStatus',
+    'handleTerminate',
     'peerOf',
+    'protect',
     'setSessionStore',
+    'verifyRequest',
+    'withNen',
+    'withNenStream',
   ];
   assert.deepEqual(namesOf(esm), names);
 });
