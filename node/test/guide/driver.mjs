@@ -10,7 +10,8 @@ const [route, endpoint, chat] = await Promise.all(
 
 function handlerOf(method, path) {
   const [, action] = /^\/api\/nen\/([^/]+)$/.exec(path) ?? [];
-  if (action !== undefined) return (request) => route[method](request, { params: Promise.resolve({ action }) });
+  if (action !== undefined)
+    return (request) => route[method](request, { params: Promise.resolve({ action }) });
   return { '/api/secure-data': endpoint, '/api/chat': chat }[path]?.[method];
 }
 

@@ -58,7 +58,14 @@ export function wholeResponse(
   return new Response(isHead(method) ? null : body, { status, headers });
 }
 
-async function sealResponse(to: Admission, response: Response, streams = false): Promise<Response> {
+/**
+ * Seals a `Response`, by the rule of the core, or as a stream if it tells of success and is to be one. Errors: as
+ * {@link sealResult}.
+ */
+export async function sealResponse(to: Admission, response: unknown, isStream = false): Promise<Response> {
+  if (!isResponse(response)) {
+    throw new ApplicationError(new TypeError('the application answered with what is no Response'));
+  }
   try {
     const { status, headers } = response;
     if (response.bodyUsed) throw new ApplicationError(new TypeError('the body of the Response was read'));
@@ -72,7 +79,7 @@ async function sealResponse(to: Admission, response: Response, streams = false):
       contentLength,
     );
     const kept = passing(headers);
-    if (form === 'stream' || (streams && response.ok)) {
+    if (form === 'stream' || (isStream && response.ok)) {
       return stream(to, sourceOf(response.body ?? []), status, kept);
     }
     if (onlyHead) {

@@ -7,7 +7,14 @@ import type { Guard } from './guard.js';
 import type { Nen, ProtectOptions, VerifiedRequest } from './handlers.js';
 import type { Incoming } from './incoming.js';
 import { type Peer, peerOf } from './peer.js';
-import { type Admission, ApplicationError, sealChunks, sealResult, wholeResponse } from './web-answer.js';
+import {
+  type Admission,
+  ApplicationError,
+  sealChunks,
+  sealResponse,
+  sealResult,
+  wholeResponse,
+} from './web-answer.js';
 import { readBody } from './web-body.js';
 
 const signedHeaders = binding.signedHeaders();
@@ -85,7 +92,7 @@ export function webHandlers(guardNow: () => Guard): Nen {
           letIn(opened, exchange);
           return fetch(opened, ...rest);
         };
-        return answer(guard, request, strict, run, sealResult);
+        return answer(guard, request, strict, run, sealResponse);
       };
     },
 
