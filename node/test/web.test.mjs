@@ -4,7 +4,15 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
-import { NenError, peerOf } from '@withnen/native';
+import {
+  getSessionStore,
+  handleSession,
+  InMemorySessionStore,
+  NenError,
+  peerOf,
+  setSessionStore,
+  withNen,
+} from '@withnen/native';
 import { Hono } from 'hono';
 import { clientOf, nenWithLog, serveFetch, serveRoute, session } from './web.mjs';
 
@@ -22,6 +30,7 @@ test('a route of Hono answers with what its handler returns, and knows who asks'
     assert.deepEqual({ ...answer }, { body: { method }, peer: 'NEN-PROTOCOL-V2' });
   }
   assert.equal((await client.nenFetch('/api/echo')).body, null);
+  assert.equal(await client.nenFetch('/api/echo', { method: 'HEAD' }), undefined);
   assert.equal(await client.status(), true);
   await client.rotate();
   assert.equal((await client.nenFetch('/api/echo', post(1))).body, 1);
@@ -370,4 +379,74 @@ test('the path that is checked is the path that is routed by', async () => {
     assert.equal((await (await route(forged)).json()).error.code, 'ISO-3002', url);
   }
   assert.equal((await route(request)).status, 200);
+});
+
+test('a store that is waited for serves all of it, and one that fails is ISO-9001', async () => {
+  const records = new Map();
+  const nonces = new Set();
+  let isDown = false;
+  const waited = async (reply) => {
+    await new Promise(setImmediate);
+    if (isDown) throw new Error('no connection');
+    return reply();
+  };
+  const store = {
+    get: (sid) => waited(() => records.get(sid)),
+    set: (sid, record) => waited(() => void records.set(sid, record)),
+    delete: (sid) => waited(() => void records.delete(sid)),
+    claimNonce: (sid, nonce) =>
+      waited(() => {
+        const size = nonces.size;
+        return nonces.add(`${sid} ${nonce.toString('hex')}`).size > size;
+      }),
+  };
+  const nen = nenWithLog({ store });
+  const { seal } = await session(nen);
+  const route = nen.withNen((_, body) => body);
+  const sealed = seal('POST', '/route', { a: 1 });
+  const replayed = sealed.request.clone();
+  assert.deepEqual(await sealed.open(await route(sealed.request)), { a: 1 });
+  assert.equal((await (await route(replayed)).json()).error.code, 'ISO-5001');
+  isDown = true;
+  const answer = await route(seal('POST', '/route', 1).request);
+  assert.equal(answer.status, 503);
+  assert.equal((await answer.json()).error.code, 'ISO-9001');
+});
+
+test('bodies and answers beyond what is worked on at once arrive, too', async (t) => {
+  const nen = nenWithLog();
+  const { call } = await serveRoute(
+    t,
+    nen,
+    nen.withNen((_, body) => body),
+  );
+  const large = { text: 'é'.repeat(600_000) };
+  assert.deepEqual({ ...(await call(post(large))).data }, large);
+});
+
+test('the functions of the module serve the store that was set', async () => {
+  const store = new InMemorySessionStore();
+  const before = getSessionStore();
+  const route = withNen(() => 'served');
+  setSessionStore(store);
+  const { seal } = await session({ handleSession });
+  const sealed = seal('GET', '/route');
+  assert.equal(await sealed.open(await route(sealed.request)), 'served');
+  setSessionStore(before);
+  assert.equal((await route(seal('GET', '/route').request)).status, 401);
+});
+
+test('an answer of another server is sealed as it comes, and a page of its own as a stream', async (t) => {
+  const upstream = await serveFetch(t, () => Response.json({ far: true }, { status: 203 }));
+  const nen = nenWithLog();
+  const { client, call } = await serveRoute(
+    t,
+    nen,
+    nen.withNen((_, body) => (body === 'page' ? new Response('<p>page') : fetch(upstream))),
+  );
+  const { status, data } = await call(post('far'));
+  assert.deepEqual([status, { ...data }], [203, { far: true }]);
+  const chunks = [];
+  for await (const chunk of client.nenStream('/route', post('page'))) chunks.push(chunk);
+  assert.deepEqual(chunks, ['<p>page']);
 });

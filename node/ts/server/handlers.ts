@@ -76,7 +76,11 @@ export interface Nen {
 
 /** The options of `withNen`, `withNenStream`, `protect` and `verifyRequest`. */
 export interface ProtectOptions {
-  /** Whether requests without a signature are refused. Default: that of `createNen`, which is true by default. */
+  /**
+   * Whether requests without a signature are refused. Default: that of `createNen`, which is true by default. Where one
+   * endpoint takes them, every nonce must be remembered as long as its session, from the first request on: set it up
+   * before, by a wrapper or `createNen`, and not by `verifyRequest` alone.
+   */
   strict?: boolean;
 }
 
