@@ -34,6 +34,8 @@ export interface Nen {
   /**
    * Protects one endpoint that streams: every chunk of what the handler returns is sealed and sent by itself, at the
    * pace of the client. When the client leaves, the source is ended: `return()` of an iterator, `cancel()` of a stream.
+   * An async generator takes its end at its next `yield`; until then the request's `signal` tells it, where the server has
+   * one.
    *
    * A `Response` may tell status and headers; one of 3xx, 4xx or 5xx is sealed as by {@link withNen}.
    *
