@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import {
   getSessionStore,
@@ -73,6 +74,17 @@ test('a whole application of Hono behind protect() sees plain requests', async (
   assert.deepEqual((await client.nenFetch('/echo/1')).headers, []);
   assert.equal((await client.request('/nowhere')).data, '404 Not Found');
   assert.equal((await client.request('/nowhere')).status, 404);
+});
+
+test('an application sees the method as it was signed', async () => {
+  const nen = nenWithLog();
+  const sealed = (await session(nen)).seal('PATCH', '/route', 1);
+  const { url, headers } = sealed.request;
+  const body = await sealed.request.text();
+  const travelled = new Request(url, { method: 'patch', headers, body });
+  assert.equal(travelled.method, 'patch');
+  const answer = await nen.protect(({ method }) => Response.json(method))(travelled);
+  assert.equal(await sealed.open(answer), 'PATCH');
 });
 
 test('a request that cannot be verified is refused before its body is read, with a plain error', async (t) => {
@@ -155,6 +167,13 @@ const unsealable = {
     await response.text();
     return response;
   },
+  'a body that was read in part': async () => {
+    const response = Response.json('kaboom');
+    const reader = response.body.getReader();
+    await reader.read();
+    reader.releaseLock();
+    return response;
+  },
   'a body that somebody reads': () => {
     const response = Response.json('kaboom');
     response.body.getReader();
@@ -179,6 +198,24 @@ test('what cannot be sealed is ISO-9000, and nothing of it is on the wire', asyn
         assert.equal(nen.events[0].level, 'error');
       });
     }
+  }
+});
+
+test('the body of an answer that is refused is let go', async () => {
+  const nen = nenWithLog({ maxAnswer: 10 });
+  const { seal } = await session(nen);
+  const inits = [{ status: 500 }, { status: 404 }, { headers: { 'content-encoding': 'br' } }];
+  for (const init of inits) {
+    let isCancelled = false;
+    const body = new ReadableStream({
+      pull: (controller) => controller.enqueue(Buffer.from('plaintext')),
+      cancel: () => {
+        isCancelled = true;
+      },
+    });
+    const answer = await nen.withNen(() => new Response(body, init))(seal('POST', '/route', 1).request);
+    assert.equal((await answer.json()).error.code, 'ISO-9000');
+    assert.equal(isCancelled, true);
   }
 });
 
@@ -276,8 +313,7 @@ test('a client that goes away in the middle of its body is no failure of the han
   socket.write(`POST /route HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n${headers}\r\n{"ct"`);
   await once(socket, 'connect');
   setTimeout(() => socket.destroy(), 50);
-  while (!nen.events.some(({ event }) => event === 'refused'))
-    await new Promise((resolve) => setTimeout(resolve, 5));
+  while (!nen.events.some(({ event }) => event === 'refused')) await delay(5);
   assert.deepEqual(
     nen.events.map(({ event, code }) => code ?? event),
     ['handshake', 'handshake', 'ISO-6001'],
@@ -344,6 +380,27 @@ test('an unsigned request passes where it is let in, and nowhere else', async ()
       }
     }
     assert.deepEqual(results, { lenient: 200, strict: 401, default: strict ? 401 : 200 });
+  }
+});
+
+test('an endpoint that takes unsigned requests has every nonce remembered for its session, from the start', async () => {
+  for (const isLenient of [false, true]) {
+    const memory = new InMemorySessionStore();
+    let until;
+    const store = {
+      get: (sid) => memory.get(sid),
+      set: (sid, record, untilMs) => memory.set(sid, record, untilMs),
+      delete: (sid) => memory.delete(sid),
+      claimNonce: (sid, nonce, untilMs) => {
+        until = untilMs;
+        return memory.claimNonce(sid, nonce, untilMs);
+      },
+    };
+    const nen = nenWithLog({ store });
+    if (isLenient) nen.withNen(() => 'let in', { strict: false });
+    const { seal } = await session(nen);
+    assert.equal((await nen.withNen(() => 'let in')(seal('GET', '/route').request)).status, 200);
+    assert.equal(until > Date.now() + 60_000, isLenient);
   }
 });
 

@@ -1,6 +1,6 @@
 // What an application answers, as a sealed `Response`.
 
-import { type Answer, binding, type Exchange, type WholeForm } from '../binding.js';
+import { type Answer, binding, type Exchange } from '../binding.js';
 import type { Guard } from './guard.js';
 import type { Incoming } from './incoming.js';
 import { collect } from './web-body.js';
@@ -36,7 +36,8 @@ export async function sealResult(to: Admission, result: unknown, init: ResponseI
   const { status = 200 } = init;
   const headers = await attempt(() => passing(init.headers));
   binding.formOfAnswer(status, binding.JSON_CONTENT_TYPE, null, null);
-  return whole(to, 'json', status, Buffer.from(json), headers);
+  const answer = await to.guard.seal(to.exchange, 'json', status, Buffer.from(json));
+  return wholeResponse(to.incoming.method, answer, headers);
 }
 
 /** Seals a stream, or a `Response`, which is a stream if it tells of success. Errors: as {@link sealResult}. */
@@ -69,9 +70,10 @@ export async function sealResponse(to: Admission, response: unknown, isStream = 
   try {
     const { status, headers } = response;
     if (response.bodyUsed) throw new ApplicationError(new TypeError('the body of the Response was read'));
-    const onlyHead = isHead(to.incoming.method) && response.body === null;
-    const length = response.body === null && !(onlyHead && headers.has('content-type')) ? '0' : null;
-    const contentLength = headers.get('content-length') ?? length;
+    // An application that answers HEAD tells of the body that it would send.
+    const isUntold = isHead(to.incoming.method) && response.body === null;
+    const isEmpty = response.body === null && !(isUntold && headers.has('content-type'));
+    const contentLength = headers.get('content-length') ?? (isEmpty ? '0' : null);
     const form = binding.formOfAnswer(
       status,
       headers.get('content-type'),
@@ -82,12 +84,9 @@ export async function sealResponse(to: Admission, response: unknown, isStream = 
     if (form === 'stream' || (isStream && response.ok)) {
       return stream(to, sourceOf(response.body ?? []), status, kept);
     }
-    if (onlyHead) {
-      const size = binding.sealedSizeOfHead(form, contentLength);
-      const { status: sent } = await to.guard.seal(to.exchange, form, status, Buffer.alloc(0));
-      return wholeResponse('HEAD', { status: sent, body: Buffer.alloc(0) }, kept, size);
-    }
-    return await whole(to, form, status, await bodyOf(to, response), kept);
+    const answer = await to.guard.seal(to.exchange, form, status, await bodyOf(to, response));
+    const size = isUntold ? binding.sealedSizeOfHead(form, contentLength) : answer.body.length;
+    return wholeResponse(to.incoming.method, answer, kept, size);
   } catch (error) {
     if (response.body !== null) void letGo({ stop: () => response.body?.cancel() });
     throw error;
@@ -102,16 +101,6 @@ async function bodyOf({ guard }: Admission, response: Response): Promise<Uint8Ar
   return collect(response.body, guard.maxAnswer, tooLong, (error) => {
     throw new ApplicationError(error);
   });
-}
-
-async function whole(
-  { guard, exchange, incoming }: Admission,
-  form: WholeForm,
-  status: number,
-  body: Uint8Array,
-  headers: Headers,
-): Promise<Response> {
-  return wholeResponse(incoming.method, await guard.seal(exchange, form, status, body), headers);
 }
 
 function stream(
