@@ -154,6 +154,20 @@ test('a stream that fails is truncated, and the log says why', async (t) => {
   }
 });
 
+test('a source whose chunk cannot be sent is ended', async () => {
+  const nen = nenWithLog();
+  const { seal } = await session(nen);
+  let ended = false;
+  const stop = () => {
+    ended = true;
+    return { done: true };
+  };
+  const source = { [Symbol.iterator]: () => ({ next: () => ({ value: 1 }), return: stop }) };
+  const answer = await nen.withNenStream(() => source)(seal('POST', '/route').request);
+  await assert.rejects(answer.text(), { code: 'ISO-9000' });
+  assert.equal(ended, true);
+});
+
 /** Sources that never end, and tell how far they were read and whether they were ended. */
 function endless(kind, seen) {
   const chunk = 'x'.repeat(64 * 1024);
