@@ -51,6 +51,7 @@ export class Guard {
   #server: NativeServer;
   #lenient: NativeServer | undefined;
   #storage: Storage;
+  #mayWarnOfWorkers = cluster.isWorker;
   readonly #externalPrefix: string;
 
   constructor(options: NenOptions = {}) {
@@ -84,13 +85,18 @@ export class Guard {
   }
 
   #storageOf(store: SessionStore): Storage {
-    if (cluster.isWorker && nativeStores.has(store)) {
+    return new Storage(store, this.#storeTimeoutMs);
+  }
+
+  /** Once, and not before a request comes: until then the store may be replaced. */
+  #warnOfWorkers(): void {
+    if (this.#mayWarnOfWorkers && nativeStores.has(this.store)) {
+      this.#mayWarnOfWorkers = false;
       this.events.configuration(
         'this process is one of several workers, and its sessions are in its own memory: requests that another worker ' +
           'gets will be refused with ISO-2002. Use a store that the workers share',
       );
     }
-    return new Storage(store, this.#storeTimeoutMs);
   }
 
   /**
@@ -114,11 +120,13 @@ export class Guard {
    */
   admit(incoming: Incoming, strict = this.#strict): Exchange | Promise<Exchange> {
     if (!strict) this.allowUnsigned();
+    this.#warnOfWorkers();
     return this.#storage.admit((strict ? undefined : this.#lenient) ?? this.#server, this.#signed(incoming));
   }
 
   /** Answers a session endpoint. Errors: the ISO code to answer with. */
   async respond(endpoint: Endpoint, incoming: Incoming, body: Uint8Array): Promise<Answer> {
+    this.#warnOfWorkers();
     const answer = await this.#storage.respond(this.#server, endpoint, this.#signed(incoming), body);
     if (endpoint !== 'status') this.events.lifecycle(endpoint);
     return answer;

@@ -25,8 +25,7 @@ export const defaultNen: Nen = nenOf(() => {
 
 /** Chooses where the functions of the module, `handleHandshake` and the others, keep sessions. */
 export function setSessionStore(store: SessionStore): void {
-  if (current) current.store = store;
-  else current = new Guard({ store });
+  guardOf(defaultNen).store = store;
 }
 
 /** Where the functions of the module keep sessions. */
