@@ -41,6 +41,8 @@ const errorBodies = new Map<string, Buffer>();
 
 /** A server's policy and store: what every way of serving HTTP shares. */
 export class Guard {
+  /** The path of the session endpoints, as this server sees it. */
+  readonly prefix: string;
   readonly maxAnswer: number;
   /** Most bytes of one chunk of a stream. */
   readonly maxChunk: number;
@@ -57,7 +59,12 @@ export class Guard {
   constructor(options: NenOptions = {}) {
     const unknown = Object.keys(options).filter((name) => !Object.hasOwn(OPTIONS, name));
     if (unknown.length > 0) throw new TypeError(`there is no option ${unknown.join(', ')}`);
-    const { strict = true, externalPrefix = '', log = logToConsole } = options;
+    const {
+      prefix = binding.ENDPOINT_PREFIX,
+      strict = true,
+      externalPrefix = '',
+      log = logToConsole,
+    } = options;
     this.maxAnswer = bytes('maxAnswer', options.maxAnswer ?? 16 * 1024 * 1024, Number.MAX_SAFE_INTEGER);
     this.maxChunk = bytes('maxChunk', options.maxChunk ?? 256 * 1024, binding.DEFAULT_MAX_CHUNK);
     if (typeof strict !== 'boolean') throw new TypeError('strict must be true or false');
@@ -65,6 +72,7 @@ export class Guard {
       throw new TypeError('externalPrefix must be a path that starts with a slash, percent-encoded');
     }
     if (typeof log !== 'function') throw new TypeError('log must be a function');
+    this.prefix = prefix;
     this.#externalPrefix = externalPrefix.replace(/\/+$/, '');
     this.events = new Events(log);
     this.#options = options;

@@ -1,0 +1,3 @@
+// `@withnen/native/express`
+
+export { type NenMiddleware, nenExpress } from './adapters/express-middleware.js';

@@ -1,0 +1,3 @@
+// The same module for import as for require, so that there is one NenError.
+
+export * from './fastify.js';

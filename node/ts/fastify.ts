@@ -1,0 +1,3 @@
+// `@withnen/native/fastify`
+
+export { type FastifyLike, type NenFastifyOptions, nenFastify } from './adapters/fastify-plugin.js';

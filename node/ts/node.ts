@@ -1,0 +1,3 @@
+// `@withnen/native/node`
+
+export { type NodeListener, nenListener } from './adapters/node-listener.js';
