@@ -132,7 +132,8 @@ export class RawPeer {
       ...(sealed.body ? ['Content-Type: application/json', `Content-Length: ${body.length}`] : []),
     ];
     const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`);
-    const open = (answer) => JSON.parse(call.open(answer.status, null, Buffer.from(answer.body), Date.now()).json);
+    const open = (answer) =>
+      JSON.parse(call.open(answer.status, null, Buffer.from(answer.body), Date.now()).json);
     return { head, body, bytes: Buffer.concat([head, body]), open };
   }
 

@@ -159,8 +159,17 @@ for (const [name, serve] of Object.entries(adapters)) {
       assert.equal((await collect(client.nenStream('/text'))).join(''), '"abc"');
       await delay(20);
       for (const url of ['/json', '/text']) {
-        const of = told.filter((line) => line.startsWith(`${url} `)).map((line) => line.slice(url.length + 1));
-        assert.deepEqual(of.toSorted(), ['ERR_STREAM_WRITE_AFTER_END', 'close', 'end', 'finish', 'write 1', 'write 2']);
+        const of = told
+          .filter((line) => line.startsWith(`${url} `))
+          .map((line) => line.slice(url.length + 1));
+        assert.deepEqual(of.toSorted(), [
+          'ERR_STREAM_WRITE_AFTER_END',
+          'close',
+          'end',
+          'finish',
+          'write 1',
+          'write 2',
+        ]);
         assert.ok(of.indexOf('write 1') < of.indexOf('write 2'));
         assert.ok(of.indexOf('write 2') < of.indexOf('end'));
         assert.equal(of.at(-1), 'close');
@@ -246,7 +255,9 @@ for (const [name, serve] of Object.entries(adapters)) {
         sendJson(res, 200, body);
       });
       const raw = await peer();
-      const requests = [0, 1, 2].map((i) => raw.request('POST', '/api/x', i, i === 2 ? { headers: ['Connection: close'] } : {}));
+      const requests = [0, 1, 2].map((i) =>
+        raw.request('POST', '/api/x', i, i === 2 ? { headers: ['Connection: close'] } : {}),
+      );
       const answers = answersIn(await raw.send(Buffer.concat(requests.map(({ bytes }) => bytes))));
       assert.deepEqual(
         answers.map((answer, i) => requests[i].open(answer)),
@@ -279,7 +290,10 @@ for (const [name, serve] of Object.entries(adapters)) {
       const raw = await peer();
       const { head } = raw.request('POST', '/api/x', 'x'.repeat(2000));
       const chunked = (text) =>
-        Buffer.from(text.toString('latin1').replace(/content-length: \d+/i, 'Transfer-Encoding: chunked'), 'latin1');
+        Buffer.from(
+          text.toString('latin1').replace(/content-length: \d+/i, 'Transfer-Encoding: chunked'),
+          'latin1',
+        );
       const piece = `800\r\n${'x'.repeat(0x800)}\r\n`;
       const handshake = 'POST /api/nen/handshake HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n';
       for (const bytes of [
@@ -306,7 +320,10 @@ for (const [name, serve] of Object.entries(adapters)) {
         await Promise.race([gone, delay(30)]);
       }
       assert.equal(await client.nenFetch('/api/x'), 'ok');
-      assert.deepEqual(events.filter(({ level }) => level !== 'info'), []);
+      assert.deepEqual(
+        events.filter(({ level }) => level !== 'info'),
+        [],
+      );
     });
 
     test('refuses what is not signed by a session, and never asks the application', async (t) => {
