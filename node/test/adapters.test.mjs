@@ -1,6 +1,7 @@
 // What holds for every adapter, over real sockets.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import net from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { describe, test } from 'node:test';
@@ -309,6 +310,28 @@ for (const [name, serve] of Object.entries(adapters)) {
         assert.ok(performance.now() - before < 4000);
       }
       assert.equal(handled, 0);
+    });
+
+    test('lets a client that goes on sending read its refusal', async (t) => {
+      const { peer, server } = await started(t, (_, res) => res.end(), { maxBody: 1000 });
+      const { head } = (await peer()).request('POST', '/api/x', 'x');
+      const socket = net.connect({ ...server.address(), host: '127.0.0.1', allowHalfOpen: true });
+      let text = '';
+      socket.on('data', (data) => {
+        text += data;
+      });
+      const failed = once(socket, 'error').then(
+        ([error]) => error,
+        () => {},
+      );
+      socket.write(head.toString('latin1').replace(/content-length: \d+/i, 'Content-Length: 20000000'));
+      for (let sent = 0; sent < 8; sent++) {
+        socket.write(Buffer.alloc(1_000_000, 'x'));
+        await delay(20); // longer than the answer takes
+      }
+      await Promise.race([failed, delay(100)]);
+      socket.destroy();
+      assert.equal(codeIn(answersIn(text)[0]), 'ISO-6001');
     });
 
     test('survives clients that go away in the middle of a body', async (t) => {

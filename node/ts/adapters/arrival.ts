@@ -134,7 +134,7 @@ export class Arrival {
         clearTimeout(timer);
         destroySoon.call(socket);
       };
-      const timer = setTimeout(close, LINGER_MS);
+      const timer = setTimeout(close, LINGER_MS).unref();
       socket.end();
       request.once('end', close).once('close', close);
     };
