@@ -5,7 +5,6 @@ import {
   type IncomingMessage,
   type OutgoingHttpHeaders,
   ServerResponse,
-  STATUS_CODES,
 } from 'node:http';
 import { type Answer, binding, type Endpoint, type Exchange } from '../binding.js';
 import { NenError } from '../error.js';
@@ -160,8 +159,8 @@ export class Arrival {
     response.setHeader('Content-Type', type);
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Content-Length', body.length);
-    if (this.#incoming.method !== 'HEAD') response.writeHead(status, STATUS_CODES[status]).end(body);
-    else response.writeHead(status, STATUS_CODES[status]).end();
+    if (this.#incoming.method !== 'HEAD') response.writeHead(status).end(body);
+    else response.writeHead(status).end();
   }
 }
 
