@@ -212,6 +212,29 @@ for (const library of ['express4', 'express']) {
       assert.doesNotMatch(sent().slice(before), /x-app-header/);
     });
 
+    test('lets middlewares in front and behind set headers at the last moment', async (t) => {
+      const cookie = (name) => (_, res, next) => {
+        const { writeHead } = res;
+        res.writeHead = function (...args) {
+          this.appendHeader('Set-Cookie', `${name}=1`);
+          return writeHead.apply(this, args);
+        };
+        next();
+      };
+      const { client } = await start(
+        t,
+        serve((app, nen) => {
+          app.use(cookie('front'), nen, cookie('behind'));
+          app.use('/json', (_, res) => res.json(MARKER));
+          app.use('/empty', (_, res) => res.status(202).end());
+        }),
+      );
+      for (const path of ['/json', '/empty']) {
+        const { headers } = await client.request(path);
+        assert.deepEqual(headers.getSetCookie().toSorted(), ['behind=1', 'front=1']);
+      }
+    });
+
     test('keeps on refusals what middlewares in front have set', async (t) => {
       const { url } = await start(
         t,
