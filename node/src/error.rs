@@ -1,7 +1,7 @@
 //! Failures of the protocol as JavaScript errors, and the core's table of codes.
 
 use napi::{
-    Env, Error, Result, Unknown,
+    Env, Error, JsTypeError, Result, Status, Unknown,
     bindgen_prelude::{FnArgs, Function, FunctionRef},
 };
 use napi_derive::napi;
@@ -60,4 +60,9 @@ pub(crate) fn thrown(env: Env, error: nen::Error) -> Error {
         _ => Err(Error::from_reason(format!("{code}: {detail}"))),
     };
     made.map_or_else(|error| error, Error::from)
+}
+
+/// An argument that cannot be, as a `TypeError`.
+pub(crate) fn misuse(env: Env, message: String) -> Error {
+    JsTypeError::from(Error::new(Status::InvalidArg, message)).into_unknown(env).into()
 }

@@ -1,11 +1,11 @@
 //! The primitives one by one, under the names of the WebAssembly module that they stand in for.
 
-use napi::{Env, Error, Result, Status};
+use napi::{Env, Result};
 use napi_derive::napi;
 use nen::{Nonce, primitives};
 
 use crate::convert::{Bytes, SecretBytes};
-use crate::error::thrown;
+use crate::error::{misuse, thrown};
 
 /// A key pair: of ML-KEM-768 as FIPS 203 writes it, of ML-DSA-65 as DER.
 #[napi(object, object_from_js = false)]
@@ -35,8 +35,8 @@ pub fn kem_generate(env: Env) -> Result<KeyPair> {
 /// Draws a shared secret for the holder of a public key. Errors: ISO-1001, ISO-1002.
 #[napi(catch_unwind)]
 pub fn kem_encapsulate(env: Env, public_key: &[u8]) -> Result<Encapsulated> {
-    let made =
-        primitives::kem_encapsulate(sized("public_key", public_key)?).map_err(|error| thrown(env, error))?;
+    let made = primitives::kem_encapsulate(sized(env, "public_key", public_key)?)
+        .map_err(|error| thrown(env, error))?;
     Ok(Encapsulated {
         shared_secret: SecretBytes(made.shared_secret),
         ciphertext: Bytes(made.ciphertext.to_vec()),
@@ -46,7 +46,8 @@ pub fn kem_encapsulate(env: Env, public_key: &[u8]) -> Result<Encapsulated> {
 /// Recovers a shared secret. Errors: ISO-1002.
 #[napi(catch_unwind)]
 pub fn kem_decapsulate(env: Env, secret_key: &[u8], ciphertext: &[u8]) -> Result<SecretBytes> {
-    let (secret_key, ciphertext) = (sized("secret_key", secret_key)?, sized("ciphertext", ciphertext)?);
+    let (secret_key, ciphertext) =
+        (sized(env, "secret_key", secret_key)?, sized(env, "ciphertext", ciphertext)?);
     primitives::kem_decapsulate(secret_key, ciphertext).map(SecretBytes).map_err(|error| thrown(env, error))
 }
 
@@ -59,27 +60,27 @@ pub fn random_nonce(env: Env) -> Result<Bytes> {
 /// Seals with ChaCha20-Poly1305. Errors: ISO-4002.
 #[napi(catch_unwind)]
 pub fn aead_seal(env: Env, key: &[u8], nonce: &[u8], plaintext: &[u8]) -> Result<Bytes> {
-    let (key, nonce) = (sized("key", key)?, Nonce::from_bytes(*sized("nonce", nonce)?));
+    let (key, nonce) = (sized(env, "key", key)?, Nonce::from_bytes(*sized(env, "nonce", nonce)?));
     primitives::aead_seal(key, &nonce, plaintext).map(Bytes).map_err(|error| thrown(env, error))
 }
 
 /// Opens what `aeadSeal` made. Errors: ISO-4001.
 #[napi(catch_unwind)]
 pub fn aead_open(env: Env, key: &[u8], nonce: &[u8], ciphertext: &[u8]) -> Result<SecretBytes> {
-    let (key, nonce) = (sized("key", key)?, Nonce::from_bytes(*sized("nonce", nonce)?));
+    let (key, nonce) = (sized(env, "key", key)?, Nonce::from_bytes(*sized(env, "nonce", nonce)?));
     primitives::aead_open(key, &nonce, ciphertext).map(SecretBytes).map_err(|error| thrown(env, error))
 }
 
 /// The HMAC-SHA256 tag over a message.
 #[napi(catch_unwind)]
-pub fn hmac_sign(key: &[u8], message: &[u8]) -> Result<Bytes> {
-    Ok(Bytes(primitives::hmac_sign(sized("key", key)?, message).to_vec()))
+pub fn hmac_sign(env: Env, key: &[u8], message: &[u8]) -> Result<Bytes> {
+    Ok(Bytes(primitives::hmac_sign(sized(env, "key", key)?, message).to_vec()))
 }
 
 /// Whether a tag is that of the message.
 #[napi(catch_unwind)]
-pub fn hmac_verify(key: &[u8], message: &[u8], signature: &[u8]) -> Result<bool> {
-    Ok(primitives::hmac_verify(sized("key", key)?, message, signature))
+pub fn hmac_verify(env: Env, key: &[u8], message: &[u8], signature: &[u8]) -> Result<bool> {
+    Ok(primitives::hmac_verify(sized(env, "key", key)?, message, signature))
 }
 
 /// Draws an ML-DSA-65 key pair: `SubjectPublicKeyInfo` and PKCS#8. Errors: ISO-1002.
@@ -116,9 +117,6 @@ pub fn base64_decode(env: Env, text: String) -> Result<SecretBytes> {
     primitives::base64_decode(&text).map(SecretBytes).map_err(|error| thrown(env, error))
 }
 
-fn sized<'a, const N: usize>(name: &str, bytes: &'a [u8]) -> Result<&'a [u8; N]> {
-    bytes.try_into().map_err(|_| {
-        let message = format!("{name} must be {N} bytes, not {}", bytes.len());
-        Error::new(Status::InvalidArg, message)
-    })
+fn sized<'a, const N: usize>(env: Env, name: &str, bytes: &'a [u8]) -> Result<&'a [u8; N]> {
+    bytes.try_into().map_err(|_| misuse(env, format!("{name} must be {N} bytes, not {}", bytes.len())))
 }

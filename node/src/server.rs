@@ -14,7 +14,7 @@ use nen::{
 
 use crate::background::Background;
 use crate::convert::{Bytes, SecretBytes, SecretText, moment, size, unsigned};
-use crate::error::thrown;
+use crate::error::{misuse, thrown};
 use crate::steps::{AdmitCall, EndpointCall};
 use crate::stream::StreamSealer;
 
@@ -77,13 +77,13 @@ pub struct MemoryStoreLimits {
 impl MemoryStore {
     /// An empty store.
     #[napi(constructor, catch_unwind)]
-    pub fn new(limits: MemoryStoreLimits) -> Result<Self> {
+    pub fn new(env: Env, limits: MemoryStoreLimits) -> Result<Self> {
         let default = MemoryLimits::default();
-        let limit =
-            |name, given: Option<f64>, default| match given.map(|count| size(name, count)).transpose()? {
-                Some(0) => Err(Error::new(Status::InvalidArg, format!("{name} must be at least 1"))),
-                count => Ok(count.unwrap_or(default)),
-            };
+        let limit = |name, given: Option<f64>, default| match given.map(|count| size(name, count)) {
+            None => Ok(default),
+            Some(Ok(count)) if count > 0 => Ok(count),
+            _ => Err(misuse(env, format!("{name} must be an integer of at least 1"))),
+        };
         let per_session = limits.max_nonces_per_session;
         Ok(Self {
             inner: Arc::new(nen::MemoryStore::new(MemoryLimits {
@@ -208,7 +208,7 @@ impl Server {
     pub fn new(env: Env, options: Option<ServerOptions>) -> Result<Self> {
         let options =
             options.map_or_else(|| Ok(nen::ServerOptions::default()), |options| options.read(env))?;
-        let invalid = |error: nen::InvalidOption| Error::new(Status::InvalidArg, error.to_string());
+        let invalid = |error: nen::InvalidOption| misuse(env, error.to_string());
         Ok(Self { inner: Arc::new(nen::Server::new(options).map_err(invalid)?) })
     }
 
