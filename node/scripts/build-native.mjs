@@ -1,13 +1,12 @@
 // Builds the native module with cargo and puts it where the loader looks, under the name that napi's tools give it.
 // Usage: node scripts/build-native.mjs [--release] [--target <Rust triple>]
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, readFileSync, renameSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { copyFileSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { binaryName, platformOf, root } from './project.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { values: options } = parseArgs({
   options: { release: { type: 'boolean', default: false }, target: { type: 'string' } },
 });
@@ -33,8 +32,7 @@ const library = cargo.stdout
   .find((file) => /\.(so|dylib|dll)$/.test(file));
 if (!library) throw new Error('cargo built no dynamic library');
 
-const { napi } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const output = join(root, `${napi.binaryName}.${platform(options.target ?? hostTriple())}.node`);
+const output = join(root, binaryName(platformOf(options.target ?? hostTriple())));
 const [from, to] = [library, output].map((file) => statSync(file, { throwIfNoEntry: false }));
 if (to && to.size === from.size && to.mtimeMs >= from.mtimeMs) {
   console.log(`${output} is up to date`);
@@ -48,12 +46,4 @@ if (to && to.size === from.size && to.mtimeMs >= from.mtimeMs) {
 function hostTriple() {
   const { stdout } = spawnSync('rustc', ['-vV'], { encoding: 'utf8' });
   return /^host: (.+)$/m.exec(stdout)[1];
-}
-
-/** The platform in Node's words: `x86_64-unknown-linux-gnu` is `linux-x64-gnu`. */
-function platform(triple) {
-  const [cpu, , system, abi] = triple.replace('-apple-darwin', '-apple-darwin-').split('-');
-  const arch = { x86_64: 'x64', aarch64: 'arm64', i686: 'ia32', armv7: 'arm' }[cpu] ?? cpu;
-  const os = system === 'windows' ? 'win32' : system;
-  return [os, arch, abi].filter(Boolean).join('-');
 }
