@@ -16,6 +16,7 @@ NODE_CODE   := $(CORE) node/Cargo.toml node/build.rs node/tsconfig.json $(shell 
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 VENV    := .venv/.installed
 NPM     := node/node_modules/.installed
+RUNTIMES := node/runtimes/node_modules/.installed
 LIBNEN  := $(TARGET)/debug/.libnen
 DIST    := $(TARGET)/release/.libnen
 TREE    := target/prefix/.installed
@@ -95,9 +96,11 @@ test-python: $(PYNEN) ## the Python package, over real sockets and a real Redis
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet --numprocesses 4
 	cd python && MYPYPATH=../tests/interop $(BIN)/mypy --explicit-package-bases ../tests/interop ../tests/interop/run
 
-test-package: $(WHEEL) ## the Python package as it is installed: where nothing else is, and with its extras
+test-package: $(WHEEL) $(NODE) $(RUNTIMES) ## the Python and Node packages as they are installed, on every version at hand
 	@scripts/require readelf=binutils unzip=unzip
-	tests/package/run
+	tests/package/python
+	cd node && npm run --silent build:packages
+	tests/package/node
 
 test-node: $(NODE) ## the Node package, over real sockets
 	cd node && npm test --silent
@@ -118,7 +121,7 @@ test-demo: $(PYNEN) $(NODE) $(DEMO) ## that the demo tells its story without a t
 	@tail -n 1 target/demo.txt
 
 clean: ## remove everything that was built
-	rm -rf target .venv node/node_modules node/dist node/*.node examples/demo/node_modules
+	rm -rf target .venv node/node_modules node/runtimes/node_modules node/dist node/*.node examples/demo/node_modules
 
 # ── what the above needs; a second run redoes nothing ────────────────────────────────────────────────────
 
@@ -130,6 +133,10 @@ $(VENV): python/requirements-dev.txt
 
 $(NPM): node/package-lock.json node/package.json
 	cd node && npm ci --silent --no-fund --no-audit
+	$(DONE)
+
+$(RUNTIMES): node/runtimes/package-lock.json node/runtimes/package.json
+	cd node/runtimes && npm ci --silent --no-fund --no-audit
 	$(DONE)
 
 $(LIBNEN): $(LIBNEN_CODE)

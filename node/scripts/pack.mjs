@@ -48,8 +48,10 @@ for (const platform of built) {
 /** Packs a manifest, the licences, and files by their names in the package. */
 function pack(content, sources, readme) {
   const staged = join(output, content.name);
-  for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) cpSync(join(repository, licence), join(staged, licence));
-  for (const [name, source] of Object.entries(sources)) cpSync(source, join(staged, name), { recursive: true });
+  for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT'])
+    cpSync(join(repository, licence), join(staged, licence));
+  for (const [name, source] of Object.entries(sources))
+    cpSync(source, join(staged, name), { recursive: true });
   if (readme) writeFileSync(join(staged, 'README.md'), readme);
   writeFileSync(join(staged, 'package.json'), `${JSON.stringify(content, null, 2)}\n`);
   const packed = spawnSync('npm', ['pack', '--silent', '--pack-destination', output], {
