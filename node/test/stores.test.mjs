@@ -281,3 +281,20 @@ test('any of what a server asks is kept and told as it was asked', async (t) => 
     { numRuns: 200 },
   );
 });
+
+test('InMemorySessionStore refuses what is no text without repeating it', () => {
+  const store = new InMemorySessionStore();
+  const sid = '00000000-0000-4000-8000-000000000000';
+  const secret = { record: 'the keys of a session' };
+  for (const misuse of [
+    () => store.get(secret),
+    () => store.set(sid, Buffer.from(secret.record), 1),
+    () => store.set(secret, '{}', 1),
+    () => store.set(sid, secret, 1),
+    () => store.delete(secret),
+    () => store.claimNonce(secret, Buffer.alloc(12), 1),
+    () => store.claimNonce(sid, secret, 1),
+  ]) {
+    assert.throws(misuse, ({ message }) => !/keys|116/.test(message), String(misuse));
+  }
+});

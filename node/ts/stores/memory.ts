@@ -28,19 +28,19 @@ export class InMemorySessionStore implements SessionStore {
   }
 
   get(sid: string): string | null {
-    return this.#native.get(sid, Date.now());
+    return this.#native.get(text('sid', sid), Date.now());
   }
 
   set(sid: string, record: string, expiresMs: number): void {
-    this.#native.set(sid, record, expiresMs, Date.now());
+    this.#native.set(text('sid', sid), text('record', record), expiresMs, Date.now());
   }
 
   delete(sid: string): void {
-    this.#native.delete(sid);
+    this.#native.delete(text('sid', sid));
   }
 
   claimNonce(sid: string, nonce: Uint8Array, untilMs: number): boolean {
-    return this.#native.claimNonce(sid, nonce, untilMs, Date.now());
+    return this.#native.claimNonce(text('sid', sid), nonce, untilMs, Date.now());
   }
 
   /** How many sessions are kept, among them those that have ended and were not swept yet. */
@@ -57,4 +57,10 @@ export class InMemorySessionStore implements SessionStore {
   sweep(): void {
     this.#native.sweep(Date.now());
   }
+}
+
+/** The error of the native module would quote what it was given, which may be a record. */
+function text(name: string, value: string): string {
+  if (typeof value !== 'string') throw new TypeError(`${name} must be a string`);
+  return value;
 }
