@@ -26,6 +26,7 @@ NODE    := node/node_modules/.nen
 CPEERS  := target/interop/c/.built
 GOPEERS := target/interop/go/.built
 DEMO    := examples/demo/node_modules/.installed
+NEXTJS  := target/nextjs/.installed
 GO      := bindings/go/with-libnen
 RELEASE  = RUSTFLAGS="$$RUSTFLAGS $$(scripts/remap-paths)"
 DONE     = @mkdir -p $(@D) && touch $@
@@ -102,7 +103,8 @@ test-package: $(WHEEL) $(NODE) $(RUNTIMES) ## the Python and Node packages as th
 	cd node && npm run --silent build:packages
 	tests/package/node
 
-test-node: $(NODE) ## the Node package, over real sockets
+test-node: $(NODE) $(NEXTJS) ## the Node package, over real sockets; its pages, with a real Redis and a real Next.js
+	@scripts/require redis-server=redis-server
 	cd node && npm test --silent
 
 test-go: $(TREE) ## the Go module, over real sockets and a real Redis; the checks of Go and cgo that cost time
@@ -184,6 +186,12 @@ $(WHEEL): $(VENV) $(PYTHON_CODE) LICENSE-MIT LICENSE-APACHE README.md python/REA
 
 $(NODE): $(NPM) $(NODE_CODE)
 	export $(RELEASE) && cd node && npm run --silent build
+	$(DONE)
+
+# The project that the pages for Next.js are about.
+$(NEXTJS): $(shell find node/test/next -type f)
+	@mkdir -p $(@D) && cp -R node/test/next/. $(@D)
+	cd $(@D) && npm ci --silent --no-fund --no-audit
 	$(DONE)
 
 $(DEMO): examples/demo/package-lock.json
