@@ -6,20 +6,25 @@
 // what the lines before it print. A page that names port 6379 has a Redis; one with TypeScript is a Next.js project.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort, Program } from './program.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NODE = join(ROOT, 'node');
 /** Where the Makefile installs Next.js, as test/next/package-lock.json has it. */
 const NEXT = join(ROOT, 'target/nextjs');
-const MS = 120_000;
 
 const PAGES = readdirSync(join(ROOT, 'docs/node'))
   .sort()
@@ -28,7 +33,7 @@ const PAGES = readdirSync(join(ROOT, 'docs/node'))
 
 const BLOCK = /^```(\w*)\n(.*?)^```$/gms;
 const NAMED = /^\/\/ (\S+\.m?[jt]s)\n/;
-const PROMISED = /^\s*console\.log\(.*\); \/\/ (.*)$/gm;
+const PROMISED = /\bconsole\.log\(.*\); \/\/ (.*)$/gm;
 /** The languages of blocks that are there to be seen. */
 const SHOWN = ['json', 'nginx', 'text'];
 
@@ -52,6 +57,8 @@ class Reader {
   #folder;
   #ports;
   #server;
+  /** What the server promised to print: its file may be another one by the time that it ends. */
+  #promised;
   #promises = new Map();
 
   constructor(folder, ports) {
@@ -69,14 +76,17 @@ class Reader {
     const server = this.#server;
     this.#server = undefined;
     await server?.end();
-    if (server) this.#holds(server);
+    if (server) this.#holds(this.#promised, server.output);
   }
 
   #save(file, text) {
     const path = join(this.#folder, file);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
-    this.#promises.set(file, [...text.matchAll(PROMISED)].map(([, promise]) => promise));
+    this.#promises.set(
+      file,
+      [...text.matchAll(PROMISED)].map(([, promise]) => promise),
+    );
   }
 
   async #run(line) {
@@ -86,9 +96,10 @@ class Reader {
     const serves = args[0] === 'server.mjs' || args[1] === 'start';
     if (serves) await this.close();
     const env = { ...process.env, PORT: `${this.#ports.http}`, NEXT_TELEMETRY_DISABLED: '1' };
-    const program = new Program(line, process.execPath, args, { cwd: this.#folder, env });
+    const program = new Program(process.execPath, args, { cwd: this.#folder, env });
     if (serves) {
       this.#server = program;
+      this.#promised = this.#promises.get(args[0]);
       return program.listens(this.#ports.http);
     }
     try {
@@ -96,7 +107,7 @@ class Reader {
     } finally {
       await program.end();
     }
-    this.#holds(program);
+    this.#holds(this.#promises.get(args[0]), program.output);
   }
 
   #isInstalled(names) {
@@ -106,74 +117,18 @@ class Reader {
     }
   }
 
-  #holds({ line, output }) {
+  #holds(promises, output) {
     const printed = output.split('\n');
     let at = 0;
-    for (const promise of this.#promises.get(line.split(' ').at(-1)) ?? []) {
+    for (const promise of promises ?? []) {
       at = printed.indexOf(promise, at) + 1;
-      assert.ok(at > 0, `${line} did not print: ${promise}; but:\n${output}\n${this.#server?.output ?? ''}`);
+      assert.ok(at > 0, `not printed: ${promise}; but:\n${output}\n${this.#server?.output ?? ''}`);
     }
   }
 
   #withOurPorts(text) {
     return text.replaceAll(/\b3000\b/g, this.#ports.http).replaceAll(/\b6379\b/g, this.#ports.redis);
   }
-}
-
-/** A process, and those that it starts. */
-class Program {
-  output = '';
-  #process;
-  #closed;
-
-  constructor(line, command, args, options = {}) {
-    this.line = line;
-    this.#process = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    this.#closed = once(this.#process, 'close');
-    for (const end of [this.#process.stdout, this.#process.stderr]) {
-      end.setEncoding('utf8').on('data', (text) => {
-        this.output += text;
-      });
-    }
-  }
-
-  async status() {
-    const late = delay(MS, ['no end'], { ref: false });
-    const [status] = await Promise.race([this.#closed, late]);
-    return status;
-  }
-
-  async listens(port) {
-    for (const until = Date.now() + MS; ; await delay(20)) {
-      assert.equal(this.#process.exitCode, null, `${this.line} ended:\n${this.output}`);
-      assert.ok(Date.now() < until, `${this.line} does not listen:\n${this.output}`);
-      const socket = connect(port, '127.0.0.1');
-      const heard = await once(socket, 'connect').then(
-        () => true,
-        () => false,
-      );
-      socket.destroy();
-      if (heard) return;
-    }
-  }
-
-  async end() {
-    try {
-      process.kill(-this.#process.pid, 'SIGKILL');
-    } catch {
-      // They have ended.
-    }
-    await this.#closed;
-  }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** A folder in which the package and what it is used with can be imported. */
@@ -204,7 +159,7 @@ for (const path of PAGES) {
     const folder = page.includes('```ts') ? nextProject() : folderFor(t);
     const ports = { http: await freePort(), redis: await freePort() };
     if (page.includes('6379')) {
-      const redis = new Program('redis-server', 'redis-server', ['--port', `${ports.redis}`, '--save', '']);
+      const redis = new Program('redis-server', ['--port', `${ports.redis}`, '--save', '']);
       t.after(() => redis.end());
       await redis.listens(ports.redis);
     }
