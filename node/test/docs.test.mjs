@@ -140,6 +140,7 @@ function folderFor(t) {
 
 /** The Next.js project: what an earlier run left is removed, and the package is in it as it is published. */
 function nextProject() {
+  assert.ok(existsSync(join(NEXT, 'node_modules')), 'there is no Next.js: `make target/nextjs/.installed`');
   const keep = ['.installed', 'node_modules', ...readdirSync(join(NODE, 'test/next'))];
   for (const name of readdirSync(NEXT)) {
     if (!keep.includes(name)) rmSync(join(NEXT, name), { recursive: true });
