@@ -1,7 +1,7 @@
 // Every block and every command of the documentation runs as it stands.
 //
-// A page is one story. A block that begins with `// name.mjs` is that file. `node server.mjs` and `next start` start a
-// server, at a port of ours in place of 3000, which runs until the page starts another one; any other command ends. All
+// A page is one story. A block that begins with `// name.mjs` is that file. `node server.mjs`, `next dev` and `next start`
+// start a server, at a port of ours in place of 3000, which runs until the page starts another one; any other command ends. All
 // other JavaScript of a page is one module, which runs at its end. A line `console.log(...); // this` prints this, after
 // what the lines before it print. A page that names port 6379 has a Redis; one with TypeScript is a Next.js project.
 
@@ -93,7 +93,7 @@ class Reader {
     const [command, ...args] = line.replace(/\s+#.*/, '').split(/\s+/);
     if (command === 'npm') return this.#isInstalled(args.slice(1));
     if (command === 'npx') args[0] = join(this.#folder, 'node_modules/.bin', args[0]);
-    const serves = args[0] === 'server.mjs' || args[1] === 'start';
+    const serves = args[0] === 'server.mjs' || ['dev', 'start'].includes(args[1]);
     if (serves) await this.close();
     const env = { ...process.env, PORT: `${this.#ports.http}`, NEXT_TELEMETRY_DISABLED: '1' };
     const program = new Program(process.execPath, args, { cwd: this.#folder, env });
