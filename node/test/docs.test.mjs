@@ -1,9 +1,10 @@
 // Every block and every command of the documentation runs as it stands.
 //
-// A page is one story. A block that begins with `// name.mjs` is that file. `node server.mjs`, `next dev` and `next start`
-// start a server, at a port of ours in place of 3000, which runs until the page starts another one; any other command ends. All
-// other JavaScript of a page is one module, which runs at its end. A line `console.log(...); // this` prints this, after
-// what the lines before it print. A page that names port 6379 has a Redis; one with TypeScript is a Next.js project.
+// A page is one story. A block that begins with `// name.mjs` is that file. `node server.mjs`, `next dev` and
+// `next start` start a server, at a port of ours in place of 3000, which runs until the page starts another one; any
+// other command ends. All other JavaScript of a page is one module, which runs at its end. A line
+// `console.log(...); // this` prints this, after what the lines before it print. A page that names port 6379 has a
+// Redis; one with TypeScript is a Next.js project.
 
 import assert from 'node:assert/strict';
 import {
