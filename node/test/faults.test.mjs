@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { NenClient, NenError, NenHttpError } from '@withnen/native';
 import { startServer } from './server.mjs';
@@ -215,6 +216,20 @@ test('an unreachable server is ISO-1003, with the cause', async () => {
   const error = await new NenClient(gone.url).handshake().catch((error) => error);
   assert.equal(error.code, 'ISO-1003');
   assert.ok(error.cause instanceof TypeError);
+});
+
+test('what a proxy answers in the place of a handshake is the cause of ISO-1004', async (t) => {
+  const http = createServer((_, response) =>
+    response.writeHead(429, { 'retry-after': '7' }).end('Slow down'),
+  );
+  await new Promise((resolve) => http.listen(0, '127.0.0.1', resolve));
+  t.after(() => http.close());
+  const client = new NenClient(`http://127.0.0.1:${http.address().port}`);
+  const error = await client.handshake().catch((error) => error);
+  assert.deepEqual([error.code, error.cause.status], ['ISO-1004', 429]);
+  assert.equal(error.cause.response.headers.get('retry-after'), '7');
+  assert.equal(await error.cause.response.response.text(), 'Slow down');
+  assert.doesNotMatch(inspect(error), /Slow down/);
 });
 
 test('an answer that is no handshake is ISO-1004', async () => {

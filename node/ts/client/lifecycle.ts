@@ -6,6 +6,7 @@ import type { Events } from '../server/events.js';
 import type { Address } from './address.js';
 import { Flights } from './flights.js';
 import { attemptHeaders } from './headers.js';
+import { foreignResponse, isSuccess, NenHttpError } from './response.js';
 import type { Transport } from './transport.js';
 
 type Signal = AbortSignal | null | undefined;
@@ -73,8 +74,9 @@ export class Lifecycle {
     try {
       const url = this.#url('handshake');
       const sent = this.#send(url, 'POST', [], handshake.body, signal);
-      const { response, body } = await sent.catch(keyExchangeFailed);
-      this.#client.establish(handshake, response.status, body, Date.now());
+      const answer = await sent.catch(keyExchangeFailed);
+      const { response, body } = answer;
+      withAnswer(url, answer, () => this.#client.establish(handshake, response.status, body, Date.now()));
     } finally {
       handshake.discard();
     }
@@ -86,8 +88,10 @@ export class Lifecycle {
     for (;;) {
       const sealed = await call.seal(Date.now());
       const sent = this.#send(url, call.method, sealed.headers, sealed.body, signal);
-      const { response, body } = await (action === 'rotate' ? sent.catch(keyExchangeFailed) : sent);
-      const outcome = call.open(response.status, response.headers.get('date'), body, Date.now());
+      const answer = await (action === 'rotate' ? sent.catch(keyExchangeFailed) : sent);
+      const { response, body } = answer;
+      const date = response.headers.get('date');
+      const outcome = withAnswer(url, answer, () => call.open(response.status, date, body, Date.now()));
       if (outcome.kind === 'done') return outcome.result ?? false;
       if (outcome.kind === 'reestablish') {
         await this.#exchangeKeys(signal);
@@ -125,4 +129,16 @@ export class Lifecycle {
 function keyExchangeFailed(cause: unknown): never {
   if (!(cause instanceof NenError)) throw new NenError('ISO-1003', { cause });
   throw cause.code === 'ISO-6001' ? new NenError('ISO-1004', { cause }) : cause;
+}
+
+/** Reads an answer; that it is no handshake has what came instead, such as a rate limit's 429, for a cause. */
+function withAnswer<T>(url: URL, { response, body }: Answer, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const isRefusal = error instanceof NenError && error.code === 'ISO-1004' && !isSuccess(response);
+    if (!isRefusal) throw error;
+    const cause = new NenHttpError(foreignResponse(url, response, body));
+    throw new NenError(error.code, { ...(error.detail !== undefined && { detail: error.detail }), cause });
+  }
 }
