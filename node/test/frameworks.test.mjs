@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { format } from 'node:util';
 import { NenClient } from '@withnen/native';
 import { nenExpress } from '@withnen/native/express';
 import { nenFastify } from '@withnen/native/fastify';
@@ -48,6 +49,30 @@ describe('node:http', () => {
       failed.map(({ error }) => error.message),
       [MARKER, MARKER, MARKER],
     );
+  });
+
+  test('the console tells the error, whatever the path is', async (t) => {
+    const lines = [];
+    t.mock.method(console, 'error', (...args) => lines.push(format(...args)));
+    const fail = () => {
+      throw new Error('the cause');
+    };
+    const { peer } = await start(t, serve(fail), { log: undefined });
+    const raw = await peer();
+    for (const path of ['/caf%c3%a9', '/%d0%af', '/%o', '/%s']) {
+      await raw.send(raw.request('GET', path).bytes, (text) => text.includes('ISO-9000'));
+      assert.match(lines.pop(), new RegExp(`^nen: GET ${path}: .* failed Error: the cause`));
+    }
+  });
+
+  test('a log that fails, now or later, changes nothing', async (t) => {
+    const fail = () => {
+      throw new Error('a log that fails');
+    };
+    for (const log of [fail, async () => fail()]) {
+      const { url } = await start(t, serve(fail), { log });
+      assert.equal((await fetch(url)).status, 401);
+    }
   });
 
   test('a listener that fails in the middle of a stream cuts it', async (t) => {

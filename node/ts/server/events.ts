@@ -38,13 +38,14 @@ interface EventText {
   readonly message: string;
 }
 
-/** Where events go. What it throws is ignored. */
+/** Where events go. What it throws, or rejects with, is ignored. */
 export type NenLog = (event: NenEvent) => void;
 
 /** The default: warnings and errors, on the console. */
 export function logToConsole(event: NenEvent): void {
   if (event.level === 'info') return;
-  if (event.event === 'handler-failed') console.error(`nen: ${event.message}`, event.error);
+  // The message holds a path, whose percent-encoding must not be read as a format: /caf%c3%a9 would hide the error.
+  if (event.event === 'handler-failed') console.error('nen: %s', event.message, event.error);
   else console[event.level](`nen: ${event.message}`);
 }
 
@@ -101,7 +102,9 @@ export class Events {
 
   #tell(event: NenEvent): void {
     try {
-      this.#log(event);
+      // An async function is taken for one that returns nothing; its rejection would end the process.
+      const logged: unknown = this.#log(event);
+      if (logged instanceof Promise) logged.catch(() => {});
     } catch {
       // A log that fails must not change what a client is answered.
     }
