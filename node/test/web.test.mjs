@@ -6,9 +6,12 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import {
+  createNen,
   getSessionStore,
   handleSession,
+  Identity,
   InMemorySessionStore,
+  NenClient,
   NenError,
   peerOf,
   setSessionStore,
@@ -413,6 +416,24 @@ test('options and handlers are checked when a route is made', () => {
     assert.throws(() => wrap(() => 1, { strict: 'no' }), TypeError);
     assert.throws(() => wrap({}), TypeError);
   }
+});
+
+test('the keys that may connect are read once, when the server is made', async () => {
+  const identity = Identity.generate();
+  for (const keys of [[identity.publicKey], [identity.publicKey].values()]) {
+    const nen = createNen({ identities: keys, strict: false, log: () => {} });
+    const fetch = (url, init) => nen.handleSession(new Request(url, init));
+    await new NenClient('http://x', { identity, fetch }).handshake();
+  }
+  const keys = [identity.publicKey];
+  const nen = createNen({ identities: keys, log: () => {} });
+  const fetch = (url, init) => nen.handleSession(new Request(url, init));
+  const other = Identity.generate();
+  keys.push(other.publicKey);
+  nen.protect(() => new Response(), { strict: false });
+  await new NenClient('http://x', { identity, fetch }).handshake();
+  const stranger = new NenClient('http://x', { identity: other, fetch });
+  await assert.rejects(stranger.handshake(), { code: 'ISO-3004' });
 });
 
 test('a request that is protected twice is refused, and the log says so', async () => {

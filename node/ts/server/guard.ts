@@ -7,6 +7,7 @@ import {
   type Endpoint,
   type Exchange,
   type NativeServer,
+  type ServerOptions,
   type WholeForm,
 } from '../binding.js';
 import { NenError } from '../error.js';
@@ -47,7 +48,7 @@ export class Guard {
   /** Most bytes of one chunk of a stream. */
   readonly maxChunk: number;
   readonly events: Events;
-  readonly #options: NenOptions;
+  readonly #policy: ServerOptions;
   readonly #storeTimeoutMs: number;
   readonly #strict: boolean;
   #server: NativeServer;
@@ -75,9 +76,9 @@ export class Guard {
     this.prefix = prefix;
     this.#externalPrefix = externalPrefix.replace(/\/+$/, '');
     this.events = new Events(log);
-    this.#options = options;
+    this.#policy = policyOf(options);
     this.#strict = strict;
-    this.#server = serverOf(options, { strict: true });
+    this.#server = new binding.Server({ ...this.#policy, strict: true });
     if (!strict) this.allowUnsigned();
     this.#storeTimeoutMs = options.storeTimeoutMs ?? 2000;
     const { store = new InMemorySessionStore() } = options;
@@ -113,8 +114,8 @@ export class Guard {
    */
   allowUnsigned(): void {
     if (this.#lenient) return;
-    this.#lenient = serverOf(this.#options, { strict: false });
-    this.#server = serverOf(this.#options, { strict: true, besideLenient: true });
+    this.#lenient = new binding.Server({ ...this.#policy, strict: false });
+    this.#server = new binding.Server({ ...this.#policy, strict: true, besideLenient: true });
   }
 
   /** Where a request belongs: to a session endpoint, nowhere (anything else under the prefix), or the application (null). */
@@ -192,7 +193,8 @@ function plainAnswer({ code, status }: NenError): Answer {
   return { status, body };
 }
 
-function serverOf(options: NenOptions, mode: { strict: boolean; besideLenient?: boolean }): NativeServer {
+/** What the core is told, read once: an iterator of keys gives them once, and what is changed later is not checked. */
+function policyOf(options: NenOptions): ServerOptions {
   const {
     prefix,
     sessionTtlMs,
@@ -204,7 +206,7 @@ function serverOf(options: NenOptions, mode: { strict: boolean; besideLenient?: 
   if (typeof identities === 'string' && identities !== 'optional' && identities !== 'required') {
     throw new TypeError("identities must be 'optional', 'required' or public keys");
   }
-  return new binding.Server({
+  return {
     ...(prefix !== undefined && { prefix }),
     ...(sessionTtlMs !== undefined && { sessionTtlMs }),
     ...(windowMs !== undefined && { windowMs }),
@@ -213,8 +215,7 @@ function serverOf(options: NenOptions, mode: { strict: boolean; besideLenient?: 
     ...(typeof identities === 'string'
       ? { requireIdentity: identities === 'required' }
       : { identities: [...identities] }),
-    ...mode,
-  });
+  };
 }
 
 function bytes(name: string, value: number, most: number): number {
