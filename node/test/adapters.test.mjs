@@ -1,6 +1,7 @@
 // What holds for every adapter, over real sockets.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { IncomingMessage } from 'node:http';
 import net from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -48,6 +49,24 @@ for (const [name, serve] of Object.entries(adapters)) {
       }
       assert.equal(seen.headers['content-type'], 'application/json');
       assert.equal(seen.headers['content-length'], '7');
+    });
+
+    test('lives on whatever a header is called', async (t) => {
+      // Many versions of Node throw here for such names.
+      t.mock.method(IncomingMessage.prototype, '_addHeaderLineDistinct', () => {
+        throw new TypeError('dest[field].push is not a function');
+      });
+      const { peer } = await started(t, ({ headersDistinct }, res) => sendJson(res, 200, headersDistinct));
+      const raw = await peer();
+      const names = ['__proto__', 'constructor', 'tostring'];
+      const headers = ['Connection: close', ...names.flatMap((header) => [`${header}: 1`, `${header}: 2`])];
+      for (const [method, value] of [['GET'], ['POST', 1]]) {
+        const { bytes, open } = raw.request(method, '/x', value, { headers });
+        const seen = open(answersIn(await raw.send(bytes))[0]);
+        for (const header of names) {
+          assert.deepEqual(Object.getOwnPropertyDescriptor(seen, header)?.value, ['1', '2']);
+        }
+      }
     });
 
     test('keeps status, headers and cookies, but for those of the plain body', async (t) => {

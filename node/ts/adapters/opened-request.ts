@@ -65,10 +65,21 @@ function isTaken(request: IncomingMessage): boolean {
 
 /** Gives a request the headers of another one, or its own, without those that are not for the application. */
 export function hideHeaders(request: IncomingMessage, from = request): void {
-  const { headers, headersDistinct, rawHeaders } = from;
+  const { headers, rawHeaders } = from;
   request.headers = withoutHidden(headers);
-  if (headersDistinct) request.headersDistinct = withoutHidden(headersDistinct);
   request.rawHeaders = rawHeaders.filter((_, i) => !HIDDEN.has((rawHeaders[i & ~1] as string).toLowerCase()));
+  request.headersDistinct = distinct(request.rawHeaders);
+}
+
+/** `headersDistinct`. Not asked of Node, of which many versions throw at a header that is named `__proto__`. */
+function distinct(rawHeaders: string[]): Record<string, string[]> {
+  const headers = Object.create(null) as Record<string, string[]>;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] as string).toLowerCase();
+    headers[name] ??= [];
+    headers[name].push(rawHeaders[at + 1] as string);
+  }
+  return headers;
 }
 
 /** Says in the headers what the plain body is. */
@@ -76,7 +87,7 @@ export function describeBody(request: IncomingMessage, json: Uint8Array): void {
   const ofTheBody = { 'content-type': binding.JSON_CONTENT_TYPE, 'content-length': String(json.length) };
   for (const [name, value] of Object.entries(ofTheBody)) {
     request.headers[name] = value;
-    if (request.headersDistinct) request.headersDistinct[name] = [value];
+    request.headersDistinct[name] = [value];
     request.rawHeaders.push(name, value);
   }
 }
