@@ -75,6 +75,26 @@ describe('node:http', () => {
     }
   });
 
+  test('what fails where nobody waits cuts its connection, and does not end the process', async (t) => {
+    let isFailing = false;
+    const { url, client, events } = await start(t, (nen) => {
+      const listener = nenListener((_, res) => sendJson(res, 200, 1), nen);
+      return createServer((req, res) => {
+        const { writeHead } = res;
+        res.writeHead = (...args) => {
+          if (isFailing) throw new Error('a middleware in front fails');
+          return writeHead.apply(res, args);
+        };
+        listener(req, res);
+      });
+    });
+    isFailing = true;
+    await assert.rejects(fetch(url), TypeError);
+    assert.equal(events.at(-1).error.message, 'a middleware in front fails');
+    isFailing = false;
+    assert.equal(await client.nenFetch('/'), 1);
+  });
+
   test('a listener that fails in the middle of a stream cuts it', async (t) => {
     const { client, events } = await start(
       t,

@@ -104,6 +104,14 @@ export class Arrival {
     }
   }
 
+  /** Sees to work that nobody waits for: what fails unforeseen cuts its own connection, and does not end the process. */
+  watch(work: Promise<unknown>): void {
+    work.catch((error) => {
+      this.#guard.handlerFailed(error, this.#incoming);
+      this.#response.destroy();
+    });
+  }
+
   #sealed(exchange: Exchange): SealedAnswer {
     return new SealedAnswer(this.#guard, this.#incoming, exchange, this.#response, this.#earlier);
   }

@@ -35,8 +35,7 @@ export function nenExpress(nen: Nen = defaultNen): NenMiddleware {
     const { originalUrl: target = request.url ?? '' } = request as ExpressRequest;
     const arrival = new Arrival(guardOf(nen), request, response, { target });
     const { endpoint } = arrival;
-    if (endpoint !== null) void arrival.answerSession(endpoint);
-    else void open(arrival, request, next);
+    arrival.watch(endpoint !== null ? arrival.answerSession(endpoint) : open(arrival, request, next));
   };
 }
 

@@ -54,22 +54,24 @@ export function nenFastify(
   const onRequest: RequestHook = (request, reply, next) => {
     const arrival = arrivalOf(guardOf(nen), request, reply);
     if (answersSession(arrival, reply)) return;
-    void arrival.admit(request, request.raw).then((admitted) => {
+    const admission = arrival.admit(request, request.raw).then((admitted) => {
       if (!admitted) return reply.hijack();
       underWay.set(request, [arrival, admitted]);
       hideHeaders(request.raw);
       return next();
     });
+    arrival.watch(admission);
   };
 
   const preParsing: PayloadHook = (request, reply, payload, next) => {
     const [arrival, admitted] = underWay.get(request) as [Arrival, AdmittedRequest];
-    void arrival.open(admitted).then((json) => {
+    const opening = arrival.open(admitted).then((json) => {
       if (json === undefined) return reply.hijack();
       if (json === null) return next(null, payload);
       describeBody(request.raw, json);
       return next(null, streamOf(json));
     });
+    arrival.watch(opening);
   };
 
   try {
@@ -123,7 +125,7 @@ function answersSession(arrival: Arrival, reply: FastifyReply): boolean {
   const { endpoint } = arrival;
   if (endpoint === null) return false;
   reply.hijack();
-  void arrival.answerSession(endpoint);
+  arrival.watch(arrival.answerSession(endpoint));
   return true;
 }
 

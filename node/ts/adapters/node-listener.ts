@@ -36,8 +36,9 @@ export function nenListener(
   return (request, response) => {
     const arrival = new Arrival(guardOf(nen), request, response);
     const { endpoint } = arrival;
-    if (endpoint !== null) void arrival.answerSession(endpoint);
-    else void serve(arrival, listener, request, response);
+    arrival.watch(
+      endpoint !== null ? arrival.answerSession(endpoint) : serve(arrival, listener, request, response),
+    );
   };
 }
 
