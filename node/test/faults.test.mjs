@@ -69,6 +69,14 @@ test("a proxy's 502 is handed over and never taken for an answer", async () => {
   assert.deepEqual([error.status, error.sealed, error.data], [502, false, undefined]);
 });
 
+test('a reason phrase that no Response can have does not hide the answer', async () => {
+  const answer = await client.request('/foreign/reason');
+  assert.deepEqual([answer.status, answer.sealed, answer.response.statusText], [502, false, '']);
+  assert.equal(await answer.response.text(), 'no');
+  await assert.rejects(client.nenFetch('/foreign/reason'), { name: 'NenHttpError', status: 502 });
+  await assert.rejects(client.nenStream('/foreign/reason').next(), { code: 'ISO-7002' });
+});
+
 test('what was decrypted does not show when an error is logged', async () => {
   const { inspect } = await import('node:util');
   const error = await client.nenFetch('/api/nowhere').catch((error) => error);

@@ -31,7 +31,7 @@ export async function startServer({ now = Date.now, hold, options = {} } = {}, t
       response.end(method === 'HEAD' ? undefined : bytes);
     };
     const path = new URL(target, 'http://x').pathname;
-    if (foreign[path]) return foreign[path]({ send });
+    if (foreign[path]) return foreign[path]({ send, response });
     const clock = path === '/api/faults/stale-clock' ? now() + 90_000 : now();
     response.setHeader('date', new Date(clock).toUTCString());
     try {
@@ -192,6 +192,7 @@ function openStream(response, exchange, { nonce = true } = {}) {
 const foreign = {
   '/foreign/bad-gateway': ({ send }) =>
     send(502, '<h1>Bad Gateway</h1>', { 'content-type': 'text/html', 'x-proxy': 'yes' }),
+  '/foreign/reason': ({ response }) => response.writeHead(502, 'Zugang ungültig').end('no'),
   '/foreign/unauthorized': ({ send }) => send(401, 'who are you?', { 'content-type': 'text/plain' }),
   '/foreign/redirect': ({ send }) => send(307, '', { location: '/api/secure-data' }),
   '/foreign/large': ({ send }) => send(502, Buffer.alloc(70_000, 'x')),

@@ -13,6 +13,9 @@ export function isStream({ headers }: Response): boolean {
   return mediaType === binding.STREAM_CONTENT_TYPE || headers.get(binding.STREAM_NONCE_HEADER) !== null;
 }
 
+/** What a Response can be made with (RFC 9112, 4); what arrives may be anything, as UTF-8 in the words of a proxy. */
+const REASON_PHRASE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 interface Head {
   /** The HTTP status. */
   readonly status: number;
@@ -48,10 +51,11 @@ export function sealedResponse<T>(url: URL, response: Response, json: string | u
 
 export function foreignResponse(url: URL, response: Response, body: Uint8Array): ForeignResponse {
   const { status, statusText, headers } = response;
+  const content = body.length > 0 && status !== 304 ? body : null;
+  const init = { status, statusText: REASON_PHRASE.test(statusText) ? statusText : '', headers };
   // A Response cannot be made with every status (700 of a confused proxy): then it is the one that came, whose body was
   // read.
-  const content = body.length > 0 && status !== 304 ? body : null;
-  const copy = status > 599 ? response : new Response(content, { status, statusText, headers });
+  const copy = status > 599 ? response : new Response(content, init);
   return { ...head(url, response), sealed: false, data: undefined, response: copy };
 }
 
