@@ -271,6 +271,15 @@ test('a body that cannot be read is refused before anything is sent', async () =
   assert.equal(server.requests.length, before);
 });
 
+test('a Request in place of its members is refused, and not sent as a GET without a body', async () => {
+  const before = server.requests.length;
+  const request = new Request(`${server.url}/api/secure-data`, { method: 'POST', body: json });
+  await assert.rejects(client.nenFetch('/api/secure-data', request), TypeError);
+  await assert.rejects(client.request('/api/secure-data', request), TypeError);
+  await assert.rejects(client.nenStream('/api/chat', request).next(), TypeError);
+  assert.equal(server.requests.length, before);
+});
+
 test('aborting ends the wait for a body that does not come', async () => {
   const controller = new AbortController();
   let cancelled = false;

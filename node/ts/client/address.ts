@@ -38,7 +38,7 @@ export class Address {
   #parse(path: string): URL {
     if (typeof path !== 'string') {
       throw new TypeError(
-        'the first argument must be a path or URL; what a Request holds goes to the second',
+        'the first argument must be a path or URL; method, headers and body of a Request go to the second',
       );
     }
     if (/^https?:\/\//i.test(path)) return urlOf(path, 'the URL');

@@ -19,7 +19,7 @@ export async function request<T>(
   path: string | URL,
   init: RequestInit,
 ): Promise<NenResponse<T>> {
-  const call = await ProtectedCall.begin(connection, path, init);
+  const call = await ProtectedCall.begin(connection, path, init, init.signal);
   for (;;) {
     const response = await call.send();
     if (isSuccess(response) && isStream(response) && call.method !== 'HEAD') {
@@ -42,7 +42,7 @@ export function stream(
   path: string | URL,
   init: RequestInit,
 ): AsyncGenerator<string, void, void> {
-  return new TextStream((signal) => texts(connection, path, { ...init, signal }), init.signal);
+  return new TextStream((signal) => texts(connection, path, init, signal), init.signal);
 }
 
 /** Reads the answer to an attempt that is no stream; `undefined` if there is to be another one. */
@@ -63,8 +63,9 @@ async function* texts(
   connection: Connection,
   path: string | URL,
   init: RequestInit,
+  signal: AbortSignal,
 ): AsyncGenerator<string, void, void> {
-  const call = await ProtectedCall.begin(connection, path, init);
+  const call = await ProtectedCall.begin(connection, path, init, signal);
   let response = await call.send();
   while (!isSuccess(response)) {
     const answer = await answered(connection, call, response);

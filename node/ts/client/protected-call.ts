@@ -45,8 +45,13 @@ export class ProtectedCall {
     connection: Connection,
     path: string | URL,
     callerInit: RequestInit,
+    signal: AbortSignal | null | undefined,
   ): Promise<ProtectedCall> {
-    const init = { ...callerInit }; // As it is now, for all attempts.
+    // What it holds are no members of its own: it would be sent as a GET without a body.
+    if (Object.prototype.toString.call(callerInit) === '[object Request]') {
+      throw new TypeError('the second argument must be no Request: name its method, headers and body');
+    }
+    const init = { ...callerInit, signal: signal ?? null }; // As it is now, for all attempts.
     if (init.redirect === 'follow') {
       throw new TypeError("redirect: 'follow' is not possible: the signature is for one path of one server");
     }
