@@ -472,6 +472,24 @@ test('an identity is verified by the server', async (t) => {
   await assert.rejects(new NenClient(server.url, { identityMode: 'pqc' }).handshake(), { code: 'ISO-3004' });
 });
 
+test('a secret key that is no Uint8Array is a TypeError that quotes nothing', () => {
+  const { fromPkcs8, generate } = Identity;
+  const der = generate().toPkcs8();
+  for (const wrong of [
+    'secret',
+    undefined,
+    new DataView(der.buffer),
+    new Int8Array(der),
+    new Proxy(der, {}),
+  ]) {
+    const expected = { name: 'TypeError', message: 'der must be a Uint8Array' };
+    assert.throws(() => fromPkcs8(wrong), expected);
+  }
+  const shared = new Uint8Array(new SharedArrayBuffer(der.length));
+  shared.set(der);
+  assert.deepEqual(fromPkcs8(shared).toPkcs8(), der);
+});
+
 test("identityMode 'pqc' draws a key that can be kept", async (t) => {
   const server = await startServer({ options: { requireIdentity: true } }, t);
   const client = await connect(server, { identityMode: 'pqc' });

@@ -1,9 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // `@withnen/native/core-crypto`: the primitives one by one, in the shape of the WebAssembly module that they stand in for.
 
-import { types } from 'node:util';
 import { binding } from './binding.js';
 import './error.js';
+import { view } from './view.js';
 
 /** What wasm-bindgen's objects have beside their getters: memory that is wiped when told to. */
 export interface Freeable {
@@ -160,12 +160,6 @@ class Encapsulation extends Pair implements NenEncapsulation {
   get ciphertext(): Uint8Array {
     return this.copy(1);
   }
-}
-
-/** An argument as it may be read. One that other threads can write to is copied: it must not change meanwhile. */
-function view(name: string, bytes: Uint8Array): Uint8Array {
-  if (!types.isUint8Array(bytes)) throw new TypeError(`${name} must be a Uint8Array`);
-  return types.isSharedArrayBuffer(bytes.buffer) ? Uint8Array.from(bytes) : bytes;
 }
 
 /** A result as WebAssembly would give it: an array with a buffer of its own, and not a part of a pool. */

@@ -1,6 +1,7 @@
 // Long-lived ML-DSA-65 identities of clients.
 
 import { binding } from '../binding.js';
+import { view } from '../view.js';
 
 /** A client's long-lived ML-DSA-65 key pair (FIPS 204), which signs each handshake. */
 export interface Identity {
@@ -13,6 +14,9 @@ export interface Identity {
 export const Identity: {
   /** Draws a new key pair. Errors: ISO-1002. */
   generate(): Identity;
-  /** Loads a secret key as {@link Identity.toPkcs8} wrote it. Errors: ISO-3004. */
+  /** Loads a secret key as {@link Identity.toPkcs8} wrote it. Errors: TypeError, ISO-3004. */
   fromPkcs8(der: Uint8Array): Identity;
-} = binding.Identity;
+} = Object.freeze({
+  generate: () => binding.Identity.generate(),
+  fromPkcs8: (der: Uint8Array) => binding.Identity.fromPkcs8(view('der', der)),
+});
