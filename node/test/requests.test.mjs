@@ -375,6 +375,9 @@ test('options are checked when the client is made', () => {
     [url, { maxChunk: 1.5 }],
     [url, { correctClock: 'no' }],
     [url, { prefix: '/api//nen' }],
+    [url, { prefix: '/api/..' }],
+    [url, { prefix: '/a/%2e%2e/nen' }],
+    [url, { prefix: '/an api' }],
     [url, { maxBody: 1 }],
     [url, { log: 'console' }],
   ]) {

@@ -42,8 +42,10 @@ export function connectionTo(baseUrl: string | URL, options: NenClientOptions, l
     maxChunk,
     correctClock,
   } = options;
-  if (typeof prefix !== 'string' || !/^(\/[^/?#\\]+)+$/.test(prefix)) {
-    throw new TypeError('prefix must be a path that starts with a slash and ends without one');
+  if (!isPrefix(prefix)) {
+    throw new TypeError(
+      'prefix must be a path that starts with a slash and ends without one, percent-encoded',
+    );
   }
   bytes('maxAnswer', maxAnswer);
   if (maxChunk !== undefined) bytes('maxChunk', maxChunk);
@@ -79,6 +81,12 @@ function identityOf({ identity, identityMode }: NenClientOptions): Identity | un
   if (identity instanceof Uint8Array) return Identity.fromPkcs8(identity);
   if (identity instanceof binding.Identity) return identity;
   throw new TypeError('identity must be an Identity or its PKCS#8 bytes');
+}
+
+/** Whether the endpoints are below it for servers too: dot segments and what is yet to be encoded are not what is sent. */
+function isPrefix(prefix: unknown): boolean {
+  if (typeof prefix !== 'string' || !/^(\/[^/?#\\]+)+$/.test(prefix)) return false;
+  return new URL(`http://server${prefix}`).pathname === prefix;
 }
 
 function bytes(name: string, value: number): void {
