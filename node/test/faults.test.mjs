@@ -4,6 +4,8 @@ import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { inspect } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { NenClient, NenError, NenHttpError } from '@withnen/native';
 import { startServer } from './server.mjs';
@@ -112,6 +114,22 @@ test('a body over the limit is not read to its end', async () => {
   const small = new NenClient(server.url, { maxAnswer: 10_000 });
   await small.handshake();
   await assert.rejects(small.request('/foreign/large'), { code: 'ISO-6001' });
+});
+
+test('an answer that comes byte by byte takes up little more than its bytes', async () => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc');
+  const before = process.memoryUsage().heapUsed;
+  let [left, grown] = [300_000, 0];
+  const pull = (controller) => {
+    if (left-- > 0) return controller.enqueue(new Uint8Array(1));
+    gc();
+    grown = process.memoryUsage().heapUsed - before;
+    controller.close();
+  };
+  const dripping = async () => new Response(new ReadableStream({ pull }, { highWaterMark: 0 }));
+  await assert.rejects(new NenClient(server.url, { fetch: dripping }).handshake(), { code: 'ISO-1004' });
+  assert.ok(left < 0 && grown < 8 * 1024 * 1024, `${grown} bytes`);
 });
 
 test('a small compressed answer of any size is not read to its end', async (t) => {

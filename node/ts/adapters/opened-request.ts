@@ -2,8 +2,8 @@
 
 import { type IncomingHttpHeaders, IncomingMessage, type ServerResponse } from 'node:http';
 import { binding } from '../binding.js';
+import { Collected } from '../collected.js';
 import { NenError } from '../error.js';
-import { Collected } from './collected.js';
 
 const HIDDEN = new Set(binding.hiddenRequestHeaders());
 const NO_BODY = Buffer.alloc(0);

@@ -6,9 +6,9 @@
 
 import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import { type Answer, binding, type Exchange, type StreamSealer, type WholeForm } from '../binding.js';
+import { Collected } from '../collected.js';
 import type { Guard } from '../server/guard.js';
 import type { Incoming } from '../server/incoming.js';
-import { Collected } from './collected.js';
 import { type HeadArguments, mergeHead } from './head.js';
 import { bytesOf, type Callback, type EndArguments, endArguments, type WriteArguments } from './write.js';
 

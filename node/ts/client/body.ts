@@ -1,5 +1,7 @@
 // Bodies: the plaintext of a request, and answers as they arrive.
 
+import { Collected } from '../collected.js';
+
 /** Reads the body of a request to bytes, so that it can be sealed more than once. `undefined` without a body. */
 export async function readBody(
   body: RequestInit['body'],
@@ -68,14 +70,12 @@ export async function joined(
   source: AsyncIterable<Uint8Array>,
   check: (bytes: number) => void,
 ): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+  const collected = new Collected();
   for await (const chunk of source) {
-    length += chunk.byteLength;
-    check(length);
-    chunks.push(chunk);
+    check(collected.length + chunk.length);
+    collected.add(chunk);
   }
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length);
+  return collected.bytes();
 }
 
 function webBody(stream: ReadableStream<unknown>): AnswerBody {
