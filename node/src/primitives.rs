@@ -2,9 +2,9 @@
 
 use napi::{Env, Result};
 use napi_derive::napi;
-use nen::{Nonce, primitives};
+use nen::{Nonce, Plaintext, primitives};
 
-use crate::convert::{Bytes, SecretBytes};
+use crate::convert::{Bytes, SecretBytes, SecretText};
 use crate::error::{misuse, thrown};
 
 /// A key pair: of ML-KEM-768 as FIPS 203 writes it, of ML-DSA-65 as DER.
@@ -107,8 +107,8 @@ pub fn dsa_verify(env: Env, public_key: &[u8], message: &[u8], signature: &[u8])
 
 /// Bytes as standard, padded base64.
 #[napi(catch_unwind)]
-pub fn base64_encode(bytes: &[u8]) -> String {
-    primitives::base64_encode(bytes)
+pub fn base64_encode(bytes: &[u8]) -> SecretText {
+    SecretText(Plaintext::new(primitives::base64_encode(bytes).into_bytes()))
 }
 
 /// Decodes standard, padded base64. Errors: ISO-6002.
