@@ -83,9 +83,11 @@ export class SealedAnswer {
   #replaceMethods(): void {
     const response = this.#response;
     const inner = this.#inner;
+    // While our head is on its way out, middlewares in front may still add to it.
+    const isHeaded = () => this.#phase !== 'fresh' && !this.#isSendingHead;
     const beforeHead = <A extends unknown[], R>(method: (...args: A) => R) => {
       return (...args: A): R => {
-        if (this.#phase !== 'fresh' && !this.#isSendingHead) throw headersSent();
+        if (isHeaded()) throw headersSent();
         return method(...args);
       };
     };
@@ -118,7 +120,6 @@ export class SealedAnswer {
     for (const [name, value] of Object.entries(methods)) {
       Object.defineProperty(response, name, { value, configurable: true, writable: true });
     }
-    const isHeaded = () => this.#phase !== 'fresh';
     Object.defineProperty(response, 'headersSent', { get: isHeaded, configurable: true, enumerable: true });
     const hasEnded = () => this.#hasEnded || response.finished;
     Object.defineProperty(response, 'writableEnded', { get: hasEnded, configurable: true, enumerable: true });
