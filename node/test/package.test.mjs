@@ -180,6 +180,7 @@ test('without a binary, the error says what was looked for and what to do', () =
   assert.match(message, /nen\.[\w-]+\.node: Cannot find module/);
   assert.match(message, /@withnen\/native-[\w-]+: Cannot find module/);
   assert.match(message, /--omit=optional/);
+  assert.match(message, /bundler .*serverExternalPackages: \['@withnen\/native'\]/);
 });
 
 test('a binary that does not load is named with its reason', () => {

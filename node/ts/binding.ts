@@ -272,6 +272,8 @@ function load(): Binding {
       `Install again without --omit=optional (--no-optional) and on the platform that runs it, not on another ` +
         `one whose node_modules are copied over. If ${manifest.name} has no package for this platform, build it ` +
         `from source with Rust: npm run build:native.`,
+      `If a bundler has taken ${manifest.name} in, keep it out, since native code cannot be bundled (Next.js: ` +
+        `serverExternalPackages: ['${manifest.name}']).`,
     ].join('\n'),
   );
 }
