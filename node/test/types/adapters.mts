@@ -27,3 +27,11 @@ await instance.register(nenFastify, { nen, prefix: '/x' });
 await instance.register(nenFastify);
 instance.get('/x', async (request) => peerOf(request) ?? peerOf(request.raw));
 await fastify4().register(nenFastify, { nen });
+
+// A Nen is what createNen returns, and no object of options.
+// @ts-expect-error
+nenExpress({ nen: 1 });
+// @ts-expect-error
+nenListener(app, { nen: 1 });
+// @ts-expect-error
+await instance.register(nenFastify, { nen: 1 });
