@@ -261,7 +261,7 @@ for (const library of ['express4', 'express']) {
       const cookie = (name) => (_, res, next) => {
         const { writeHead } = res;
         res.writeHead = function (...args) {
-          this.appendHeader('Set-Cookie', `${name}=1`);
+          if (!this.headersSent) this.appendHeader('Set-Cookie', `${name}=1`);
           return writeHead.apply(this, args);
         };
         next();

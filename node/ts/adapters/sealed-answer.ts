@@ -309,8 +309,12 @@ export class SealedAnswer {
       this.#hasEnded = true;
       send();
       if (!wasEnded) {
+        this.#phase = 'refused'; // for good: what the application still says is dropped
         response._closed = true; // 'close' comes once
-        response.destroyed = true;
+        // Not earlier: Deno takes nothing more from a connection whose response was destroyed before its end.
+        response.once('finish', () => {
+          response.destroyed = true;
+        });
       }
     }
   }
