@@ -36,11 +36,17 @@ const PRINTED = [
   'secure streaming works fetched 1840\n',
 ].join('');
 
+/** Compiles the snippets and runs them in both formats, in the project `directory`. Throws what went wrong. */
+export async function runGuide(directory, packageOf) {
+  await compileGuide(directory, packageOf);
+  for (const format of ['mjs', 'cjs']) await runCompiled(directory, format);
+}
+
 /**
- * Compiles and runs the snippets in the project `directory`. `@withnen/client` and `@withnen/server` become the whole
- * package if `packageOf` says so; by default its paths of the same names. Throws what went wrong.
+ * Compiles the snippets. `@withnen/client` and `@withnen/server` become the whole package if `packageOf` says so; by
+ * default its paths of the same names.
  */
-export async function runGuide(directory, packageOf = (path) => `@withnen/native/${path}`) {
+export async function compileGuide(directory, packageOf = (path) => `@withnen/native/${path}`) {
   const guide = join(directory, 'guide');
   mkdirSync(guide, { recursive: true });
   for (const [name, parts] of Object.entries(PROGRAMS)) {
@@ -62,11 +68,14 @@ export async function runGuide(directory, packageOf = (path) => `@withnen/native
   writeFileSync(join(guide, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['.'] }));
   await run(process.execPath, [tsc, '-p', guide]).catch((error) => assert.fail(error.stdout));
   cpSync(join(here, 'driver.mjs'), join(guide, 'driver.mjs'));
-  for (const format of ['mjs', 'cjs']) {
-    const { stdout, stderr } = await run(process.execPath, [join(guide, 'driver.mjs'), format]);
-    assert.equal(stderr, '', format);
-    assert.equal(stdout, PRINTED, format);
-  }
+}
+
+/** Runs what was compiled as ES modules (`mjs`) or as CommonJS (`cjs`). */
+export async function runCompiled(directory, format) {
+  const driver = join(directory, 'guide', 'driver.mjs');
+  const { stdout, stderr } = await run(process.execPath, [driver, format]);
+  assert.equal(stderr, '', format);
+  assert.equal(stdout, PRINTED, format);
 }
 
 /** CommonJS has no await outside of functions: all of a client but its imports goes into one. */

@@ -3,11 +3,11 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { createServer } = require('node:http');
 
-const { Bun, Deno, process } = globalThis;
+const { Bun, Deno } = globalThis;
 const text = JSON.stringify({ text: 'größer', list: [1, 2, 3] });
 
 exports.run = async (main, { nenListener }, core) => {
-  // The servers that the runtime has of its own: on Node those of node:http, elsewhere those of Web objects.
+  // Bun's and Deno's own servers take Web handlers; then node:http, on all of them.
   const web = webApplication(main.createNen());
   if (Bun) {
     const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: web });
@@ -18,14 +18,12 @@ exports.run = async (main, { nenListener }, core) => {
     await talk(main, `http://127.0.0.1:${server.addr.port}`);
     await server.shutdown();
   }
-  if (!process.argv.includes('--web-only')) {
-    const server = createServer(nenListener(nodeApplication, main.createNen()));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    await talk(main, `http://127.0.0.1:${server.address().port}`);
-    server.close();
-    server.closeAllConnections();
-  }
+  const server = createServer(nenListener(nodeApplication, main.createNen()));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  await talk(main, `http://127.0.0.1:${server.address().port}`);
+  server.close();
+  server.closeAllConnections();
   await primitives(core);
   console.log('everything was done');
 };
