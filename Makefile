@@ -23,6 +23,7 @@ TREE    := target/prefix/.installed
 PYNEN   := .venv/.nen
 WHEEL   := target/wheels/.built
 NODE    := node/node_modules/.nen
+NODE_INSIDES := adapters faults frameworks package streams web-streams
 CPEERS  := target/interop/c/.built
 GOPEERS := target/interop/go/.built
 DEMO    := examples/demo/node_modules/.installed
@@ -103,9 +104,12 @@ test-package: $(WHEEL) $(NODE) $(RUNTIMES) ## the Python and Node packages as th
 	cd node && npm run --silent build:packages
 	tests/package/node
 
-test-node: $(NODE) $(NEXTJS) ## the Node package, over real sockets; its pages, with a real Redis and a real Next.js
+test-node: $(NODE) $(NEXTJS) $(RUNTIMES) ## the Node package and its pages, over real sockets, with a real Redis and a real Next.js
 	@scripts/require redis-server=redis-server
 	cd node && npm test --silent
+# The other versions, for what hangs on the insides of Node.
+	cd node && for version in 22 24; do \
+	  runtimes/node_modules/node-$$version/bin/node --test --test-concurrency=2 --test-reporter=dot $(NODE_INSIDES:%=test/%.test.mjs) || exit 1; done
 
 test-go: $(TREE) ## the Go module, over real sockets and a real Redis; the checks of Go and cgo that cost time
 	@scripts/require redis-server=redis-server

@@ -15,9 +15,10 @@ import { binding } from '../dist/binding.js';
 const require = createRequire(import.meta.url);
 const root = fileURLToPath(new URL('..', import.meta.url));
 // CommonJS marks itself with `__esModule`, which `export *` passes on.
+// Node tells of an imported CommonJS module as a whole, too: since 23 as 'module.exports'.
 const namesOf = (module) =>
   Object.keys(module)
-    .filter((name) => name !== '__esModule')
+    .filter((name) => name !== '__esModule' && name !== 'module.exports')
     .sort();
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
