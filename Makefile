@@ -98,7 +98,7 @@ test-python: $(PYNEN) ## the Python package, over real sockets and a real Redis
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet --numprocesses 4
 	cd python && MYPYPATH=../tests/interop $(BIN)/mypy --explicit-package-bases ../tests/interop ../tests/interop/run
 
-test-package: $(WHEEL) $(NODE) $(RUNTIMES) ## the Python and Node packages as they are installed, on every version at hand
+test-package: $(WHEEL) $(PYNEN) $(NODE) $(RUNTIMES) ## the Python and Node packages as they are installed, on every version at hand
 	@scripts/require readelf=binutils unzip=unzip
 	tests/package/python
 	cd node && npm run --silent build:packages
