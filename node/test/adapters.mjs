@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import { json } from 'node:stream/consumers';
+import { test as nodeTest } from 'node:test';
 import { NenClient } from '@withnen/native';
 import { nenExpress } from '@withnen/native/express';
 import { nenFastify } from '@withnen/native/fastify';
@@ -13,6 +14,9 @@ import { createNen } from '@withnen/native/server';
 import { binding } from '../dist/binding.js';
 
 const require = createRequire(import.meta.url);
+
+/** A test that fails, where without a limit it would wait for ever. */
+export const test = (name, run) => nodeTest(name, { timeout: 60_000 }, run);
 
 /** What is in every plaintext of these tests, and must never be seen on the wire. */
 export const MARKER = 'plain-marker';

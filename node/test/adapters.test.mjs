@@ -5,10 +5,10 @@ import { IncomingMessage } from 'node:http';
 import net from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { describe, test } from 'node:test';
+import { describe } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { peerOf } from '@withnen/native/server';
-import { adapters, answersIn, codeIn, MARKER, sendJson, start } from './adapters.mjs';
+import { InMemorySessionStore, peerOf } from '@withnen/native/server';
+import { adapters, answersIn, codeIn, MARKER, sendJson, start, test } from './adapters.mjs';
 
 const post = (value) => ({ method: 'POST', body: JSON.stringify(value) });
 const refused = (code) => (error) => error.code === code;
@@ -207,10 +207,14 @@ for (const [name, serve] of Object.entries(adapters)) {
       let written = 0;
       const { client } = await started(t, (_, res) => {
         const source = Readable.from(
-          (function* () {
-            for (; ; written += piece.length) yield piece;
+          (async function* () {
+            for (; ; written += piece.length) {
+              yield piece;
+              await delay(0); // without a turn of the loop, no limit of time would be kept
+            }
           })(),
         );
+        assert.equal(res.write(''), true);
         pipeline(source, res).catch(() => {});
       });
       const stream = client.nenStream('/api/x')[Symbol.asyncIterator]();
@@ -248,7 +252,7 @@ for (const [name, serve] of Object.entries(adapters)) {
           res.setHeader('Content-Type', 'application/json').setHeader('X-App', MARKER);
           const source = Readable.from(
             (function* () {
-              for (; ; pieces++) yield MARKER;
+              for (; pieces < 100_000; pieces++) yield MARKER;
             })(),
           );
           pipeline(source, res).catch(failure.resolve);
@@ -407,6 +411,123 @@ for (const [name, serve] of Object.entries(adapters)) {
       assert.doesNotMatch(sent(), /trailer/i);
     });
 
+    test('sends no trailers with a stream', async (t) => {
+      const { client, sent } = await started(t, (_, res) => {
+        res.writeHead(200, { 'Content-Type': 'text/plain', Trailer: 'X-T' });
+        res.write('one');
+        res.addTrailers({ 'X-T': MARKER });
+        res.end();
+      });
+      const before = sent().length;
+      assert.deepEqual(await collect(client.nenStream('/api/x')), ['one']);
+      assert.doesNotMatch(sent().slice(before), /trailer|x-t:/i);
+    });
+
+    test('waits for a slow store; one that is down is 503, while the body still arrives', async (t) => {
+      const store = new MoodyStore();
+      const { client, peer } = await started(t, (_, res, body) => sendJson(res, 200, body), { store });
+      store.delayMs = 50;
+      assert.equal(await client.nenFetch('/api/x', post(MARKER)), MARKER);
+      const raw = await peer();
+      const first = raw.request('POST', '/api/x', 'x'.repeat(2000));
+      const second = raw.request('POST', '/api/x', MARKER, { headers: ['Connection: close'] });
+      store.isDown = true;
+      const socket = net.connect({ port: raw.port, host: '127.0.0.1' });
+      let text = '';
+      socket.on('data', (data) => {
+        text += data.toString('latin1');
+      });
+      socket.write(first.head);
+      while (!text.includes('ISO-9001')) await once(socket, 'data');
+      store.isDown = false;
+      socket.write(Buffer.concat([first.body, second.bytes])); // the connection is good for more
+      await once(socket, 'close');
+      const answers = answersIn(text);
+      assert.deepEqual([answers[0].status, codeIn(answers[0])], [503, 'ISO-9001']);
+      assert.equal(second.open(answers[1]), MARKER);
+    });
+
+    test('keeps the connection after refusals, and refuses a replay on it', async (t) => {
+      const { peer } = await started(t, (_, res, body) => sendJson(res, 200, body));
+      const raw = await peer();
+      const unsigned =
+        'POST /api/x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}';
+      const signed = raw.request('POST', '/api/x', MARKER);
+      const last = 'GET /api/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+      const pieces = [unsigned, signed.bytes, signed.bytes, last].map((piece) => Buffer.from(piece));
+      const answers = answersIn(await raw.send(Buffer.concat(pieces)));
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        [100, 401, 200, 409, 401],
+      );
+      assert.deepEqual(
+        [1, 3, 4].map((i) => codeIn(answers[i])),
+        ['ISO-2003', 'ISO-5001', 'ISO-2003'],
+      );
+      assert.equal(signed.open(answers[2]), MARKER);
+    });
+
+    test('lets only that be reached which was signed', async (t) => {
+      const seen = [];
+      const { peer } = await started(t, (req, res) => {
+        seen.push(req.url);
+        sendJson(res, 200, MARKER);
+      });
+      const raw = await peer();
+      const spellings = [
+        '/api/x',
+        '/api/X',
+        '/api/%78',
+        '/api//x',
+        '/api/./x',
+        '/api/x/',
+        '/api/x?',
+        '/api/x?a=1',
+      ];
+      for (const signed of spellings) {
+        for (const target of spellings) {
+          const request = raw.request('GET', target, undefined, {
+            signed: signed.split('?')[0],
+            headers: ['Connection: close'],
+          });
+          const [answer] = answersIn(await raw.send(request.bytes));
+          if (answer.status === 200) assert.equal(request.open(answer), MARKER);
+          const isSame = target.split('?')[0] === signed.split('?')[0];
+          assert.equal(answer.status, isSame ? 200 : 401, `${signed} for ${target}`);
+        }
+      }
+      assert.deepEqual(new Set(seen), new Set(spellings));
+    });
+
+    test('takes what is said too late as Node does', async (t) => {
+      const late = deferred();
+      const { client } = await started(t, (req, res) => {
+        if (req.url === '/json') res.setHeader('Content-Type', 'application/json');
+        res.end('"once"');
+        res.end();
+        assert.equal(res.writableEnded, true);
+        assert.throws(() => res.setHeaders(new Map([['X-Late', '1']])), { code: 'ERR_HTTP_HEADERS_SENT' });
+        assert.throws(() => res.appendHeader('X-Late', '1'), { code: 'ERR_HTTP_HEADERS_SENT' });
+        assert.throws(() => res.removeHeader('Content-Type'), { code: 'ERR_HTTP_HEADERS_SENT' });
+        assert.throws(() => res.writeHead(500), { code: 'ERR_HTTP_HEADERS_SENT' });
+        res.on('error', () => {});
+        res.end(MARKER, () => late.resolve(res.writableFinished));
+      });
+      assert.equal(await client.nenFetch('/json'), 'once');
+      await late.promise;
+      assert.deepEqual(await collect(client.nenStream('/text')), ['"once"']);
+    });
+
+    test('uses a connection again after a stream', async (t) => {
+      const { client, server } = await started(t, (_, res) => {
+        res.writeHead(200, { 'Transfer-Encoding': 'chunked' }).end(MARKER);
+      });
+      let connections = 0;
+      server.on('connection', () => connections++);
+      for (let i = 0; i < 5; i++) assert.deepEqual(await collect(client.nenStream('/api/x')), [MARKER]);
+      assert.equal(connections, 1);
+    });
+
     test('uses a connection again', async (t) => {
       const { client, server } = await started(t, (_, res, body) => sendJson(res, 200, body ?? null));
       let connections = 0;
@@ -415,6 +536,18 @@ for (const [name, serve] of Object.entries(adapters)) {
       assert.equal(connections, 1);
     });
   });
+}
+
+/** A store that takes its time, or is down. */
+class MoodyStore extends InMemorySessionStore {
+  delayMs = 0;
+  isDown = false;
+
+  async get(sid) {
+    await delay(this.delayMs);
+    if (this.isDown) throw new Error(MARKER);
+    return super.get(sid);
+  }
 }
 
 async function collect(stream) {

@@ -6,7 +6,8 @@ import http2 from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { describe, test } from 'node:test';
+import { json } from 'node:stream/consumers';
+import { describe } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { format } from 'node:util';
 import { NenClient } from '@withnen/native';
@@ -15,7 +16,7 @@ import { nenFastify } from '@withnen/native/fastify';
 import { nenListener } from '@withnen/native/node';
 import { createNen, peerOf } from '@withnen/native/server';
 import fc from 'fast-check';
-import { load, MARKER, sendJson, start } from './adapters.mjs';
+import { load, MARKER, sendJson, start, test } from './adapters.mjs';
 
 const post = (value) => ({ method: 'POST', body: JSON.stringify(value) });
 const refused = (code) => (error) => error.code === code;
@@ -124,6 +125,56 @@ describe('node:http', () => {
       assert.equal((await client.request('/api/missing')).status, 404);
     });
   }
+
+  test('protects a whole application of koa', async (t) => {
+    const Koa = load('koa');
+    const app = new Koa();
+    app.silent = true; // no stack traces on the console
+    const routes = {
+      '/echo': async (ctx) => {
+        ctx.body = await json(ctx.req);
+      },
+      '/peer': (ctx) => {
+        ctx.body = { peer: Boolean(peerOf(ctx.req)) };
+      },
+      '/stream': (ctx) => {
+        ctx.body = Readable.from([MARKER, 'two']);
+      },
+      '/refuse': (ctx) => ctx.throw(403, MARKER),
+      '/throw': () => {
+        throw new Error(MARKER);
+      },
+    };
+    app.use((ctx) => routes[ctx.path]?.(ctx));
+    const { client } = await start(t, serve(app.callback()));
+    assert.deepEqual(await client.nenFetch('/echo', post({ a: 1 })), { a: 1 });
+    assert.deepEqual(await client.nenFetch('/peer'), { peer: true });
+    const chunks = [];
+    for await (const chunk of client.nenStream('/stream')) chunks.push(chunk);
+    assert.deepEqual(chunks, [MARKER, 'two']);
+    const forbidden = await client.request('/refuse');
+    assert.deepEqual([forbidden.status, forbidden.data], [403, MARKER]);
+    assert.equal((await client.request('/missing')).status, 404);
+    await assert.rejects(client.nenFetch('/throw'), refused('ISO-9000'));
+  });
+
+  test('needs no reader of the body, and writes none for HEAD', async (t) => {
+    const listener = (req, res) => {
+      if (req.url !== '/text') sendJson(res, 200, MARKER);
+      else if (req.headers['x-empty']) res.end();
+      else res.end(MARKER);
+    };
+    const strict = { rejectNonStandardBodyWrites: true }; // a body for HEAD would throw
+    const { client, server } = await start(t, (nen) => createServer(strict, nenListener(listener, nen)));
+    let connections = 0;
+    server.on('connection', () => connections++);
+    for (let i = 0; i < 5; i++) assert.equal(await client.nenFetch('/json', post(MARKER)), MARKER);
+    assert.equal(connections, 1);
+    assert.equal((await client.request('/json', { method: 'HEAD' })).status, 200);
+    for (const headers of [{}, { 'X-Empty': '1' }]) {
+      assert.equal((await client.request('/text', { method: 'HEAD', headers })).status, 200);
+    }
+  });
 
   test('a client that goes away ends the request that the application reads', async (t) => {
     let tell;
@@ -305,6 +356,45 @@ for (const library of ['express4', 'express']) {
       assert.match(events.at(-1).error.message, /protected twice/);
     });
 
+    test('is never answered 304, and leaves the query and parameters of the route alone', async (t) => {
+      const { client } = await start(
+        t,
+        serve((app, nen) => {
+          app.use(nen);
+          app.get('/x/:id', ({ query, params, url, originalUrl }, res) => {
+            res.json({ query, params, url, originalUrl });
+          });
+        }),
+      );
+      const headers = { 'If-None-Match': '*', 'If-Modified-Since': new Date().toUTCString() };
+      const answer = await client.request('/x/5?a=1', { headers });
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers.get('etag'), null);
+      const [url, originalUrl] = ['/x/5?a=1', '/x/5?a=1'];
+      assert.deepEqual(answer.data, { query: { a: '1' }, params: { id: '5' }, url, originalUrl });
+    });
+
+    test('compression in front of it and behind it leaves the answer alone; what is compressed is refused', async (t) => {
+      const compression = load('compression')({ threshold: 0 });
+      for (const isFront of [true, false]) {
+        const { client, events, sent } = await start(
+          t,
+          serve((app, nen) => {
+            app.use(isFront ? [compression, nen] : [nen, compression]);
+            app.get('/json', (_, res) => res.json(MARKER.repeat(1000)));
+            app.get('/text', (_, res) => res.type('text').send(MARKER));
+            app.get('/compressed', (_, res) => res.set('Content-Encoding', 'gzip').json(MARKER));
+          }),
+        );
+        const headers = { 'Accept-Encoding': 'gzip' };
+        assert.equal(await client.nenFetch('/json', { headers }), MARKER.repeat(1000));
+        for await (const chunk of client.nenStream('/text', { headers })) assert.equal(chunk, MARKER);
+        assert.doesNotMatch(sent(), /content-encoding/i);
+        await assert.rejects(client.nenFetch('/compressed'), refused('ISO-9000'));
+        assert.match(events.at(-1).message, /a compressed answer cannot be sealed/);
+      }
+    });
+
     test('an error after the answer has begun cuts the connection', async (t) => {
       const { client } = await start(
         t,
@@ -438,6 +528,67 @@ for (const library of ['fastify4', 'fastify']) {
       const refusal = await fetch(`${url}/early`, { method: 'POST' });
       assert.equal(refusal.status, 401);
       assert.equal(refusal.headers.get('access-control-allow-origin'), '*');
+    });
+
+    test('protects the routes, and all contexts below, that were there before it', async (t) => {
+      const answer = async () => MARKER;
+      const { url, client } = await start(
+        t,
+        serve((app, nen) => {
+          app.get('/same', answer);
+          app.register(async (inner) => {
+            inner.get('/below', answer);
+            inner.register(async (deeper) => deeper.get('/deep', { onRequest: async () => {} }, answer));
+          });
+          app.register(nenFastify, { nen });
+          app.setNotFoundHandler(async (_, reply) => reply.code(404).send(MARKER));
+        }),
+      );
+      for (const path of ['/same', '/below', '/deep', '/missing']) {
+        assert.equal((await fetch(url + path)).status, 401);
+      }
+      for (const path of ['/same', '/below', '/deep']) {
+        for await (const chunk of client.nenStream(path)) assert.equal(chunk, MARKER);
+      }
+      const missing = await client.request('/missing');
+      assert.deepEqual([missing.status, missing.data], [404, MARKER]);
+    });
+
+    test('is refused by Fastify once it has started', async () => {
+      const app = load(library)();
+      app.get('/x', async () => MARKER);
+      await app.ready();
+      await assert.rejects(async () => app.register(nenFastify), /already booted/);
+    });
+
+    test('checks the signature of the path before rewriteUrl, and seals what handlers and error handlers send', async (t) => {
+      const { client } = await start(t, async (nen) => {
+        const app = load(library)({ rewriteUrl: ({ url }) => url.replace('/old', '/new') });
+        app.register(nenFastify, { nen });
+        app.setErrorHandler(async (error, _, reply) => reply.code(422).send({ reason: error.message }));
+        app.get('/new/x', async ({ url }) => ({ url }));
+        app.get('/error', async () => {
+          throw new Error(MARKER);
+        });
+        app.get('/web', async (_, reply) => {
+          const headers = { 'content-type': 'application/json', 'x-app': 'kept' };
+          return reply.send(new Response(JSON.stringify(MARKER), { status: 201, headers }));
+        });
+        app.get('/blob', async (_, reply) => reply.send(new Blob([MARKER]).stream()));
+        app.get('/trailer', async (_, reply) => {
+          reply.trailer('x-app-trailer', (_reply, _payload, done) => done(null, MARKER));
+          return { a: 1 };
+        });
+        await app.ready();
+        return app.server;
+      });
+      assert.deepEqual(await client.nenFetch('/old/x?a=1'), { url: '/new/x?a=1' });
+      const error = await client.request('/error');
+      assert.deepEqual([error.status, error.data], [422, { reason: MARKER }]);
+      const web = await client.request('/web');
+      assert.deepEqual([web.status, web.data, web.headers.get('x-app')], [201, MARKER, 'kept']);
+      for await (const chunk of client.nenStream('/blob')) assert.equal(chunk, MARKER);
+      assert.deepEqual(await client.nenFetch('/trailer'), { a: 1 });
     });
 
     test('works through inject', async () => {
