@@ -36,7 +36,8 @@ export interface NenFastifyOptions {
 
 /**
  * Protects the routes of the context that it is registered in, and of those below: `fastify.register(nenFastify, { nen })`.
- * Register it before them. It also answers the session endpoints, under the `prefix` of `createNen`, wherever it is
+ * Fastify gives its hooks to those that were there before, too; but hooks that were added earlier run in front of it, in
+ * the clear: register it first. It also answers the session endpoints, under the `prefix` of `createNen`, wherever it is
  * registered.
  *
  * Fastify parses and validates the plain JSON as it does any body. `peerOf(request)`, also of `request.raw`, tells who sent
