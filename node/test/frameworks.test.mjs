@@ -591,6 +591,20 @@ for (const library of ['fastify4', 'fastify']) {
       assert.deepEqual(await client.nenFetch('/trailer'), { a: 1 });
     });
 
+    test('takes no options but nen and those of Fastify', async () => {
+      for (const options of [{ store: {} }, createNen()]) {
+        const app = load(library)();
+        app.register(nenFastify, options);
+        await assert.rejects(async () => app.ready(), {
+          name: 'TypeError',
+          message: /no option .*createNen/,
+        });
+      }
+      const app = load(library)();
+      app.register(nenFastify, { nen: createNen(), prefix: '/api', logLevel: 'warn' });
+      await app.ready();
+    });
+
     test('works through inject', async () => {
       const app = load(library)();
       const nen = createNen();

@@ -47,9 +47,10 @@ export interface NenFastifyOptions {
  */
 export function nenFastify(
   fastify: FastifyLike,
-  { nen = defaultNen }: NenFastifyOptions,
+  options: NenFastifyOptions,
   done: (error?: Error) => void,
 ): void {
+  const { nen = defaultNen } = options;
   const underWay = new WeakMap<FastifyRequest, [Arrival, AdmittedRequest]>();
 
   const onRequest: RequestHook = (request, reply, next) => {
@@ -76,6 +77,10 @@ export function nenFastify(
   };
 
   try {
+    const unknown = Object.keys(options).filter((name) => name !== 'nen' && !FASTIFY_OPTIONS.has(name));
+    if (unknown.length > 0) {
+      throw new TypeError(`there is no option ${unknown.join(', ')}: pass { nen: createNen(options) }`);
+    }
     routeSessions(rootOf(fastify), guardOf(nen));
     fastify.addHook('onRequest', onRequest);
     fastify.addHook('preParsing', preParsing);
@@ -84,6 +89,9 @@ export function nenFastify(
     done(error as Error);
   }
 }
+
+/** What Fastify itself understands of the options of a plugin. */
+const FASTIFY_OPTIONS = new Set(['prefix', 'logLevel', 'logSerializers']);
 
 // The hooks belong to the context that registers the plugin, not to one of its own.
 Object.assign(nenFastify, {
