@@ -110,6 +110,25 @@ test('errors of the native module are NenErrors, in workers too', async () => {
   assert.deepEqual(await Promise.all(answers), [true, true, true]);
 });
 
+test('a second copy of the package does not take the errors of the first', async () => {
+  const loaded = Object.keys(require.cache).filter((path) => path.startsWith(join(root, 'dist')));
+  for (const path of loaded) delete require.cache[path];
+  const second = require('@withnen/native');
+  assert.notEqual(second.NenError, esm.NenError);
+
+  class Own extends esm.NenError {}
+  for (const { Identity, NenError } of [esm, second]) {
+    assert.throws(() => Identity.fromPkcs8(Buffer.alloc(1)), NenError);
+    assert.ok(!(new NenError('ISO-9000') instanceof Own) && new Own('ISO-9000') instanceof NenError);
+  }
+  for (const other of [null, undefined, {}, new Error(), 'ISO-9000']) {
+    assert.ok(!(other instanceof esm.NenError));
+  }
+  const answer = await esm.createNen({ log() {} }).withNen(() => 1)(new Request('http://localhost/api/x'));
+  assert.equal(answer.status, 401);
+  assert.throws(() => require('@withnen/native/express').nenExpress(esm.createNen()), /the same copy/);
+});
+
 test('misuse of the native module is an error and not a crash', () => {
   const client = new binding.Client({}, null);
   for (const misuse of [

@@ -32,6 +32,9 @@ export function describeNenCode(code: string): NenErrorInfo | undefined {
   return Object.hasOwn(NEN_ERRORS, code) ? NEN_ERRORS[code as NenCode] : undefined;
 }
 
+/** Marks what is a `NenError` of whatever copy of this package. */
+const BRAND = Symbol.for('@withnen/native NenError');
+
 /**
  * A failure of the protocol. `message` is safe to send; `detail` (what exactly was found) and `hint` (cause and fix)
  * are for the log of this side. None of them holds a key, a plaintext or anything a peer sent.
@@ -66,6 +69,17 @@ export class NenError extends Error {
       configurable: true,
       writable: true,
     });
+    Object.defineProperty(NenError.prototype, BRAND, { value: true });
+  }
+
+  /**
+   * Copies of this package in one process (bundles, or a module registry that was reset) share the native binary, which
+   * throws the class of the copy that was loaded last.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: a subclass inherits this, and tells its own instances
+    if (this !== NenError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === 'object' && value !== null && BRAND in value;
   }
 }
 

@@ -16,6 +16,10 @@ export function nenOf(guard: () => Guard): Nen {
 /** The configuration behind handlers, now. Errors: TypeError for anything but what {@link nenOf} returned. */
 export function guardOf(nen: Nen): Guard {
   const guard = guards.get(nen);
-  if (guard === undefined) throw new TypeError('this is not what createNen returned');
+  if (guard === undefined) {
+    throw new TypeError(
+      'this is not what createNen returned: pass what it returned as it is, and from the same copy of @withnen/native',
+    );
+  }
   return guard();
 }
