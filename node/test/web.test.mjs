@@ -409,6 +409,27 @@ test('an endpoint that takes unsigned requests has every nonce remembered for it
   }
 });
 
+test('options are checked when a server is made', () => {
+  for (const [options, message] of [
+    [new InMemorySessionStore(), /createNen\(\{ store \}\)/],
+    [{ stor: 1 }, /no option stor/],
+    [{ store: new Map() }, /no claimNonce/],
+    [{ externalPrefix: '/shop?x' }, /externalPrefix/],
+    [{ externalPrefix: '/shop#x' }, /externalPrefix/],
+    [{ sessionTtlMs: 0 }, /sessionTtlMs/],
+    [{ sessionTtlMs: '1h' }, /sessionTtlMs/],
+    [{ windowMs: -1 }, /windowMs/],
+    [{ maxBody: '8mb' }, /maxBody/],
+    [{ requireSignedLifecycle: 1 }, /requireSignedLifecycle/],
+    [{ identities: 'none' }, /identities/],
+    [{ identities: ['none'] }, /identities/],
+  ]) {
+    assert.throws(() => createNen(options), { name: 'TypeError', message });
+  }
+  const identities = [Identity.generate().publicKey].values();
+  createNen({ identities, strict: false });
+});
+
 test('options and handlers are checked when a route is made', () => {
   const nen = nenWithLog();
   for (const wrap of [nen.withNen, nen.withNenStream, nen.protect]) {

@@ -58,6 +58,7 @@ export class Guard {
   readonly #externalPrefix: string;
 
   constructor(options: NenOptions = {}) {
+    if ('claimNonce' in options) throw new TypeError('a store is an option: createNen({ store })');
     const unknown = Object.keys(options).filter((name) => !Object.hasOwn(OPTIONS, name));
     if (unknown.length > 0) throw new TypeError(`there is no option ${unknown.join(', ')}`);
     const {
@@ -69,7 +70,11 @@ export class Guard {
     this.maxAnswer = bytes('maxAnswer', options.maxAnswer ?? 16 * 1024 * 1024, Number.MAX_SAFE_INTEGER);
     this.maxChunk = bytes('maxChunk', options.maxChunk ?? 256 * 1024, binding.DEFAULT_MAX_CHUNK);
     if (typeof strict !== 'boolean') throw new TypeError('strict must be true or false');
-    if (externalPrefix !== '' && !/^\/[\x21-\x7e]*$/.test(externalPrefix)) {
+    if (typeof (options.requireSignedLifecycle ?? true) !== 'boolean') {
+      throw new TypeError('requireSignedLifecycle must be true or false');
+    }
+    for (const name of ['sessionTtlMs', 'windowMs', 'maxBody'] as const) positive(name, options[name] ?? 1);
+    if (externalPrefix !== '' && !/^\/(?:(?![?#])[\x21-\x7e])*$/.test(externalPrefix)) {
       throw new TypeError('externalPrefix must be a path that starts with a slash, percent-encoded');
     }
     if (typeof log !== 'function') throw new TypeError('log must be a function');
@@ -203,8 +208,9 @@ function policyOf(options: NenOptions): ServerOptions {
     requireSignedLifecycle,
     identities = 'optional',
   } = options;
-  if (typeof identities === 'string' && identities !== 'optional' && identities !== 'required') {
-    throw new TypeError("identities must be 'optional', 'required' or public keys");
+  const named = typeof identities === 'string' ? identities : [...identities];
+  if (typeof named === 'string' ? named !== 'optional' && named !== 'required' : !named.every(isBytes)) {
+    throw new TypeError("identities must be 'optional', 'required' or public keys, each a Uint8Array");
   }
   return {
     ...(prefix !== undefined && { prefix }),
@@ -212,10 +218,17 @@ function policyOf(options: NenOptions): ServerOptions {
     ...(windowMs !== undefined && { windowMs }),
     ...(maxBody !== undefined && { maxBody }),
     ...(requireSignedLifecycle !== undefined && { requireSignedLifecycle }),
-    ...(typeof identities === 'string'
-      ? { requireIdentity: identities === 'required' }
-      : { identities: [...identities] }),
+    ...(typeof named === 'string' ? { requireIdentity: named === 'required' } : { identities: named }),
   };
+}
+
+function isBytes(value: unknown): boolean {
+  return value instanceof Uint8Array;
+}
+
+function positive(name: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new TypeError(`${name} must be an integer of at least 1`);
 }
 
 function bytes(name: string, value: number, most: number): number {

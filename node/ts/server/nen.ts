@@ -8,7 +8,7 @@ import type { NenOptions } from './options.js';
 
 /**
  * All handlers, bound to one configuration. They may be taken out of the object: `const { withNen } = createNen(…)`.
- * Throws TypeError for an option that cannot be.
+ * Throws TypeError for an option that cannot be, and ISO-3004 for one of `identities` that is no ML-DSA-65 key.
  */
 export function createNen(options: NenOptions = {}): Nen {
   const guard = new Guard(options);
