@@ -109,7 +109,7 @@ codes! {
         "The answer was not 2xx, or its `sid`, `ct` or `hmac` is missing or of the wrong size; something other than a Nen server may have answered.";
     SessionNotInitialized = 2001, 409, "SESSION_NOT_INITIALIZED",
         "There is no session yet.",
-        "Run the handshake before the first request.";
+        "Run the handshake, and wait for its end, before the first request.";
     SessionInvalidOrExpired = 2002, 401, "SESSION_INVALID_OR_EXPIRED",
         "The session is not valid or has expired.",
         "No live session has this id. The client should shake hands again; if it happens at once on several instances, they do not share a session store.";

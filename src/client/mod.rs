@@ -95,7 +95,10 @@ impl Client {
     }
 
     fn require_session(&self) -> Result<Arc<Session>> {
-        self.session().ok_or(Error::new(Code::SessionNotInitialized, "no handshake was made yet"))
+        self.session().ok_or(Error::new(
+            Code::SessionNotInitialized,
+            "no handshake has ended yet, or the session was terminated",
+        ))
     }
 
     /// Signs a request under a fresh nonce and the server's time.
