@@ -4,7 +4,9 @@ import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { binaryName, manifest, platformOf, root } from './project.mjs';
 
-const { devDependencies, scripts, napi, files, exports, main, types, type, engines, ...about } = manifest;
+const { devDependencies, scripts, napi, files, exports, main, types, type, engines, ...rest } = manifest;
+// A scoped package is private unless it says otherwise.
+const about = { ...rest, publishConfig: { access: 'public' } };
 const repository = join(root, '..');
 const output = join(repository, 'target', 'npm');
 const platforms = napi.targets.map(platformOf);
@@ -27,10 +29,10 @@ for (const platform of built) {
   const [os, cpu, abi] = platform.split('-');
   const libc = { gnu: 'glibc', musl: 'musl' }[abi];
   const binary = binaryName(platform);
-  const { keywords, ...rest } = about;
+  const { keywords, ...ofPlatform } = about;
   pack(
     {
-      ...rest,
+      ...ofPlatform,
       name: packageOf(platform),
       description: `The native binary of ${manifest.name} for ${platform}`,
       engines,

@@ -355,13 +355,13 @@ impl ServerOptions {
 #[napi(catch_unwind)]
 pub fn form_of_answer(
     env: Env,
-    status: u16,
+    status: u32,
     content_type: Option<String>,
     content_encoding: Option<String>,
     content_length: Option<String>,
 ) -> Result<&'static str> {
     let head = AnswerHead {
-        status,
+        status: http_status(status),
         content_type: content_type.as_deref().map(str::as_bytes),
         content_encoding: content_encoding.as_deref().map(str::as_bytes),
         content_length: content_length.as_deref().map(str::as_bytes),
@@ -437,9 +437,12 @@ impl Exchange {
     /// Seals an application's whole answer in the form that `formOfAnswer` told; an empty body as `null`. The status is
     /// kept, except that 204 and 205, which forbid a body, become 200. Errors: ISO-4002, ISO-9000.
     #[napi(catch_unwind)]
-    pub fn seal(&self, env: Env, form: String, status: u16, body: &[u8]) -> Result<Answer> {
+    pub fn seal(&self, env: Env, form: String, status: u32, body: &[u8]) -> Result<Answer> {
         let form = whole(&form)?;
-        self.inner.seal_as(form, status, body).map(Answer::from).map_err(|error| thrown(env, error))
+        self.inner
+            .seal_as(form, http_status(status), body)
+            .map(Answer::from)
+            .map_err(|error| thrown(env, error))
     }
 
     /// `seal`, off the event loop.
@@ -447,12 +450,12 @@ impl Exchange {
     pub fn seal_in_background(
         &self,
         form: String,
-        status: u16,
+        status: u32,
         body: &[u8],
     ) -> Result<AsyncTask<Background<Answer>>> {
         let (exchange, form) = (Arc::clone(&self.inner), whole(&form)?);
         let body = nen::Plaintext::new(body.to_vec());
-        Ok(Background::start(move || exchange.seal_as(form, status, &body).map(Answer::from)))
+        Ok(Background::start(move || exchange.seal_as(form, http_status(status), &body).map(Answer::from)))
     }
 
     /// Starts a sealed stream. Errors: ISO-4002.
@@ -460,6 +463,11 @@ impl Exchange {
     pub fn stream(&self, env: Env) -> Result<StreamSealer> {
         self.inner.stream().map(StreamSealer::new).map_err(|error| thrown(env, error))
     }
+}
+
+/// What is no status stays none: napi would cut a longer number to its last 16 bits.
+fn http_status(status: u32) -> u16 {
+    u16::try_from(status).unwrap_or(u16::MAX)
 }
 
 fn whole(form: &str) -> Result<Form> {

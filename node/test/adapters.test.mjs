@@ -357,6 +357,18 @@ for (const [name, serve] of Object.entries(adapters)) {
       assert.equal(codeIn(answersIn(text)[0]), 'ISO-6001');
     });
 
+    test('does not read for ever what a refused client goes on to send', async (t) => {
+      const { server } = await started(t, (_, res) => res.end());
+      const socket = net.connect({ ...server.address(), host: '127.0.0.1', allowHalfOpen: true });
+      socket.on('error', () => {}).resume();
+      socket.write('POST /api/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
+      const piece = `400\r\n${'x'.repeat(0x400)}\r\n`;
+      const more = setInterval(() => socket.write(piece), 50);
+      t.after(() => clearInterval(more));
+      const cut = new Promise((resolve) => socket.on('close', () => resolve('cut')));
+      assert.equal(await Promise.race([cut, delay(20_000, 'still open')]), 'cut');
+    });
+
     test('survives clients that go away in the middle of a body', async (t) => {
       const { peer, client, events } = await started(t, (_, res) => sendJson(res, 200, 'ok'));
       const raw = await peer();

@@ -458,6 +458,7 @@ for (const library of ['fastify4', 'fastify']) {
           app.post('/valid', { schema: { body } }, async (request) => request.body);
           app.post('/length', async (request) => request.headers['content-length']);
         }),
+        { maxBody: 8 * 1024 * 1024 },
       );
       assert.deepEqual(await client.nenFetch('/valid', post({ a: 1 })), { a: 1 });
       const invalid = await client.request('/valid', post({ b: MARKER }));

@@ -361,7 +361,9 @@ test('the parts of withNen make a wrapper of one’s own', async () => {
   await assert.rejects(nen.decryptBody(verified), { code: 'ISO-9000' });
   await assert.rejects(nen.verifyRequest(verified.request), { code: 'ISO-9000' });
   await assert.rejects(nen.encryptResponse(verified, 1n), TypeError);
-  await assert.rejects(nen.encryptResponse(verified, 1, { status: 304 }), { code: 'ISO-9000' });
+  for (const status of [304, 65_736, -1, Number.NaN]) {
+    await assert.rejects(nen.encryptResponse(verified, 1, { status }), { code: 'ISO-9000' }, `${status}`);
+  }
   await assert.rejects(nen.decryptBody({}), TypeError);
 });
 
@@ -515,7 +517,7 @@ test('a store that is waited for serves all of it, and one that fails is ISO-900
 });
 
 test('bodies and answers beyond what is worked on at once arrive, too', async (t) => {
-  const nen = nenWithLog();
+  const nen = nenWithLog({ maxBody: 2 * 1024 * 1024 });
   const { call } = await serveRoute(
     t,
     nen,

@@ -2,7 +2,7 @@
 
 export { Identity } from './client/identity.js';
 export { createNenFetch, createNenStream, type NenFetch, type NenStream } from './client/lazy.js';
-export { NenClient } from './client/nen-client.js';
+export { type CallOptions, NenClient } from './client/nen-client.js';
 export type { NenClientOptions } from './client/options.js';
 export {
   type ForeignResponse,

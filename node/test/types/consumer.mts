@@ -1,5 +1,6 @@
 // What a program in ES modules may write; it is compiled and not run.
 import {
+  createNen,
   createNenFetch,
   createNenStream,
   describeNenCode,
@@ -45,7 +46,12 @@ try {
   if (err instanceof NenHttpError) console.error(err.status, err.sealed, err.data, err.response.headers);
 }
 
-await client.rotate();
+const perhaps: AbortSignal | undefined = undefined as AbortSignal | undefined;
+const perhapsNumber = undefined as number | undefined;
+await client.rotate({ signal: perhaps });
+await client.status({ signal: null });
+new NenClient('https://api.example.com', { maxAnswer: perhapsNumber });
+createNen({ maxBody: perhapsNumber });
 const alive: boolean = await client.status();
 await client.terminate();
 const sid: string | undefined = client.sessionId;

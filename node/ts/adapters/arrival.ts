@@ -14,7 +14,7 @@ import type { Incoming } from '../server/incoming.js';
 import { readBody } from './opened-request.js';
 import { answerOf, SealedAnswer } from './sealed-answer.js';
 
-/** How long the rest of a body that is too long is thrown away, in milliseconds, so that its client reads the answer. */
+/** How long the rest of a refused body is thrown away, in milliseconds, so that its client reads the answer. */
 const LINGER_MS = 2000;
 
 export class Arrival {
@@ -55,7 +55,7 @@ export class Arrival {
       if (body === null) return;
       this.#sendAnswer(await this.#guard.respond(endpoint, this.#incoming, body));
     } catch (error) {
-      this.#sendAnswer(this.#guard.refuse(error, this.#incoming));
+      this.#refuse(error);
     }
   }
 
@@ -76,7 +76,7 @@ export class Arrival {
       if (outer || requests.some((request) => admitted.has(request))) {
         const twice = new TypeError('this request is protected twice: once is enough');
         if (outer) outer.refuse(twice);
-        else this.#sendAnswer(this.#guard.refuse(twice, this.#incoming));
+        else this.#refuse(twice);
         return undefined;
       }
       const admission = this.#guard.admit(this.#incoming);
@@ -85,7 +85,7 @@ export class Arrival {
       for (const request of requests) letIn(request, exchange);
       return { exchange, answer: this.#sealed(exchange) };
     } catch (error) {
-      this.#sendAnswer(this.#guard.refuse(error, this.#incoming));
+      this.#refuse(error);
       return undefined;
     }
   }
@@ -152,6 +152,15 @@ export class Arrival {
     if (this.#response instanceof ServerResponse) return;
     const detail = 'the adapters for Node serve HTTP/1.1; let HTTP/2 end at a proxy in front';
     throw new NenError('ISO-9000', { detail });
+  }
+
+  /** Answers a request whose body was not read. What of it still arrives is thrown away, but not for ever. */
+  #refuse(error: unknown): void {
+    this.#sendAnswer(this.#guard.refuse(error, this.#incoming));
+    const request = this.#request;
+    if (request.complete) return;
+    const timer = setTimeout(() => request.complete || request.socket?.destroy(), LINGER_MS).unref();
+    request.once('close', () => clearTimeout(timer));
   }
 
   #sendAnswer({ status, body }: Answer): void {

@@ -6,6 +6,12 @@ import type { Identity } from './identity.js';
 import type { NenClientOptions } from './options.js';
 import type { NenResponse } from './response.js';
 
+/** What `handshake`, `rotate`, `terminate` and `status` take. */
+export interface CallOptions {
+  /** Aborts the call, which then throws the signal's reason. */
+  signal?: AbortSignal | null | undefined;
+}
+
 /** A client of one server: one session, shared by all calls. */
 export class NenClient {
   readonly #connection: Connection;
@@ -33,7 +39,7 @@ export class NenClient {
    * as one of them is not aborted. Errors: ISO-1002, ISO-1003 if no answer comes, ISO-1004, and what the server refuses
    * it with.
    */
-  async handshake({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async handshake({ signal }: CallOptions = {}): Promise<void> {
     await this.#connection.lifecycle.handshake(signal);
   }
 
@@ -42,7 +48,7 @@ export class NenClient {
    * longer has is replaced by a handshake. If it fails, the old session stays. Errors: as `handshake`; ISO-2001 without
    * a session.
    */
-  async rotate({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async rotate({ signal }: CallOptions = {}): Promise<void> {
     await this.#connection.lifecycle.rotate(signal);
   }
 
@@ -50,7 +56,7 @@ export class NenClient {
    * Ends the session, on the server and here. Without a session it does nothing; if it fails, the session stays.
    * Errors: what the server refuses it with, for example ISO-9001, and what fetch throws.
    */
-  async terminate({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async terminate({ signal }: CallOptions = {}): Promise<void> {
     await this.#connection.lifecycle.terminate(signal);
   }
 
@@ -58,7 +64,7 @@ export class NenClient {
    * Whether the server has a live session of this client. Errors: what the server refuses to tell it with, for example
    * ISO-9001, and what fetch throws.
    */
-  async status({ signal }: { signal?: AbortSignal } = {}): Promise<boolean> {
+  async status({ signal }: CallOptions = {}): Promise<boolean> {
     return this.#connection.lifecycle.status(signal);
   }
 

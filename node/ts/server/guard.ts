@@ -19,6 +19,9 @@ import type { Incoming } from './incoming.js';
 import type { NenOptions } from './options.js';
 import { Storage } from './storage.js';
 
+/** Less than in other languages: here the event loop parses, which serves everybody. */
+const MAX_BODY = 1024 * 1024;
+
 /** Bodies of more bytes than this are opened and sealed on the thread pool: half a millisecond of work. */
 const BACKGROUND_BYTES = 256 * 1024;
 
@@ -216,7 +219,7 @@ function policyOf(options: NenOptions): ServerOptions {
     ...(prefix !== undefined && { prefix }),
     ...(sessionTtlMs !== undefined && { sessionTtlMs }),
     ...(windowMs !== undefined && { windowMs }),
-    ...(maxBody !== undefined && { maxBody }),
+    maxBody: maxBody ?? MAX_BODY,
     ...(requireSignedLifecycle !== undefined && { requireSignedLifecycle }),
     ...(typeof named === 'string' ? { requireIdentity: named === 'required' } : { identities: named }),
   };

@@ -83,7 +83,7 @@ export interface ProtectOptions {
    * endpoint takes them, every nonce must be remembered as long as its session, from the first request on: set it up
    * before, by a wrapper or `createNen`, and not by `verifyRequest` alone.
    */
-  strict?: boolean;
+  strict?: boolean | undefined;
 }
 
 /**

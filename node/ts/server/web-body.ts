@@ -1,5 +1,6 @@
 // Bodies, read to their end within a limit.
 
+import { Collected } from '../collected.js';
 import { NenError } from '../error.js';
 
 const NOTHING = new Uint8Array();
@@ -49,27 +50,15 @@ export async function collect(
   fail: (error: unknown) => never,
 ): Promise<Uint8Array> {
   const reader = stream.getReader();
-  // One buffer that grows, and no list of chunks: a chunk of one byte takes up hundreds.
-  let collected: Uint8Array = NOTHING;
-  let length = 0;
+  const collected = new Collected();
   for (;;) {
     const { done, value } = await reader.read().catch(fail);
-    if (done) return collected.subarray(0, length);
+    if (done) return collected.bytes();
     if (!ArrayBuffer.isView(value)) fail(new TypeError('the body holds a chunk that is no bytes'));
-    if (length + value.length > limit) {
+    if (collected.length + value.length > limit) {
       reader.cancel().catch(() => {});
       tooLong();
     }
-    if (length === 0) {
-      collected = value;
-    } else {
-      if (length + value.length > collected.length) {
-        const grown = Buffer.allocUnsafe(Math.min(limit, Math.max(2 * length, length + value.length)));
-        grown.set(collected.subarray(0, length));
-        collected = grown;
-      }
-      collected.set(value, length);
-    }
-    length += value.length;
+    collected.add(value);
   }
 }
