@@ -845,7 +845,8 @@ fn a_client_fails_closed() {
     let sealed = text(&world.echo("POST", PATH, &request).body).to_owned();
     let own_ct = text(request.body.as_deref().unwrap()).trim_end_matches('}').to_owned();
     let reflected = format!("{own_ct},\"n\":\"{}\"}}", request.headers.nonce);
-    let tampered = sealed.replacen(&sealed[7..8], if &sealed[7..8] == "A" { "B" } else { "A" }, 1);
+    let mut tampered = sealed.clone();
+    tampered.replace_range(7..8, if &sealed[7..8] == "A" { "B" } else { "A" });
     let cut = sealed.replace(",\"n\":\"", ",\"n\":\"A");
     let mut open = |status, body: &str| call.open(&world.client, status, None, body.as_bytes(), START);
     for (status, body, code) in [
