@@ -706,6 +706,21 @@ fn an_endpoint_tells_a_remote_store_what_to_do_in_order() {
 }
 
 #[test]
+fn a_store_that_cannot_replace_is_asked_to_keep_the_new_session_before_it_deletes_the_old_one() {
+    let world = World::plain();
+    let (id, handshake) = (world.client.session().unwrap().id(), world.client.handshake().unwrap());
+    let mut call = begin(&world, Endpoint::Rotate, "POST", "rotate", handshake.body()).without_replace();
+    call.resume(&world.server, Reply::Session(world.store.get(id, START).unwrap())).unwrap();
+    call.resume(&world.server, Reply::Claim(Claim::Fresh)).unwrap();
+    let Ok(Step::Set(new)) = call.step() else { panic!("no session to keep") };
+    call.resume(&world.server, Reply::Stored).unwrap();
+    assert!(matches!(call.step(), Ok(Step::Delete(old)) if old == id));
+    call.resume(&world.server, Reply::Stored).unwrap();
+    let answer = call.into_answer().unwrap();
+    assert_eq!(world.client.establish(handshake, 200, &answer.body, START).unwrap().id(), new.id());
+}
+
+#[test]
 fn an_endpoint_takes_no_reply_to_another_step() {
     let world = World::plain();
     let session = || Some(Arc::clone(&world.client.session().unwrap()));

@@ -147,19 +147,13 @@ impl AdmitCall {
 #[napi]
 pub struct EndpointCall {
     server: Arc<nen::Server>,
-    state: Arc<Mutex<Responding>>,
-}
-
-struct Responding {
     /// None while it is worked on, once its answer was taken, and after a failure.
-    call: Option<nen::EndpointCall>,
-    /// Of a rotation: the new session is stored, and the old one is to go.
-    is_stored: bool,
+    call: Arc<Mutex<Option<nen::EndpointCall>>>,
 }
 
 impl EndpointCall {
     pub(crate) fn new(server: Arc<nen::Server>, call: nen::EndpointCall) -> Self {
-        Self { server, state: Arc::new(Mutex::new(Responding { call: Some(call), is_stored: false })) }
+        Self { server, call: Arc::new(Mutex::new(Some(call.without_replace()))) }
     }
 }
 
@@ -168,7 +162,7 @@ impl EndpointCall {
     /// What to ask the store next; null at the end.
     #[napi(catch_unwind)]
     pub fn step(&self, env: Env) -> Result<Option<Question>> {
-        let step = lock(&self.state).step();
+        let step = lock(&self.call).as_ref().ok_or(OUT_OF_STEP).and_then(nen::EndpointCall::step);
         step.map(question).map_err(|error| thrown(env, error))
     }
 
@@ -177,16 +171,16 @@ impl EndpointCall {
     #[napi(catch_unwind)]
     pub fn resume(&self, reply: Unknown<'_>) -> Result<AsyncTask<Background<()>>> {
         let (server, state, reply) =
-            (Arc::clone(&self.server), Arc::clone(&self.state), Replied::read(&reply)?);
+            (Arc::clone(&self.server), Arc::clone(&self.call), Replied::read(&reply)?);
         Ok(Background::start(move || {
-            let Some((mut call, step)) = lock(&state).take()? else { return Ok(()) };
-            let reply = match step {
+            let mut call = lock(&state).take().ok_or(OUT_OF_STEP)?;
+            let reply = match call.step()? {
                 Step::Get(id) => Reply::Session(reply.session(&server, id)?),
                 Step::Claim(_) => Reply::Claim(reply.claim()?),
                 _ => Reply::Stored,
             };
             call.resume(&server, reply)?;
-            lock(&state).call = Some(call);
+            *lock(&state) = Some(call);
             Ok(())
         }))
     }
@@ -194,29 +188,8 @@ impl EndpointCall {
     /// What to send; once.
     #[napi(catch_unwind)]
     pub fn result(&self, env: Env) -> Result<Answer> {
-        let call = lock(&self.state).call.take().ok_or(OUT_OF_STEP);
+        let call = lock(&self.call).take().ok_or(OUT_OF_STEP);
         call.and_then(nen::EndpointCall::into_answer).map(Answer::from).map_err(|error| thrown(env, error))
-    }
-}
-
-impl Responding {
-    /// What to ask the store. A session is replaced by storing the new one, and then deleting the old one.
-    fn step(&self) -> nen::Result<Step> {
-        Ok(match self.call.as_ref().ok_or(OUT_OF_STEP)?.step()? {
-            Step::Replace(old, _) if self.is_stored => Step::Delete(old),
-            Step::Replace(_, new) => Step::Set(new),
-            step => step,
-        })
-    }
-
-    /// The call, to be resumed from this step; None if another question comes first.
-    fn take(&mut self) -> nen::Result<Option<(nen::EndpointCall, Step)>> {
-        let call = self.call.as_ref().ok_or(OUT_OF_STEP)?;
-        let step = call.step()?;
-        if matches!(step, Step::Replace(..)) && !mem::replace(&mut self.is_stored, true) {
-            return Ok(None);
-        }
-        Ok(self.call.take().map(|call| (call, step)))
     }
 }
 

@@ -99,19 +99,13 @@ impl AdmitCall {
 #[pyclass(frozen, module = "nen")]
 pub(crate) struct EndpointCall {
     server: Py<Server>,
-    state: Mutex<Responding>,
-}
-
-struct Responding {
-    /// None once its answer was taken, or after a failure.
-    call: Option<nen::EndpointCall>,
-    /// Of a rotation: the new session is stored, and the old one is to go.
-    is_stored: bool,
+    /// None while it is worked on, once its answer was taken, and after a failure.
+    call: Mutex<Option<nen::EndpointCall>>,
 }
 
 impl EndpointCall {
     pub(crate) fn new(server: Py<Server>, call: nen::EndpointCall) -> Self {
-        Self { server, state: Mutex::new(Responding { call: Some(call), is_stored: false }) }
+        Self { server, call: Mutex::new(Some(call.without_replace())) }
     }
 }
 
@@ -119,15 +113,15 @@ impl EndpointCall {
 impl EndpointCall {
     /// What to ask the store next: the name of its method and the arguments; None at the end.
     fn step<'py>(&self, py: Python<'py>) -> PyResult<Option<Question<'py>>> {
-        let step = lock(&self.state).step();
+        let step = lock(&self.call).as_ref().ok_or(OUT_OF_STEP).and_then(nen::EndpointCall::step);
         question(py, &step.map_err(|error| raise(py, error))?)
     }
 
     /// Take what the store replied to the last question. Raises ISO-1001, ISO-1002, ISO-2002, ISO-3001 to ISO-3005,
     /// ISO-5001, ISO-6001, ISO-6002; ISO-9001 for a reply that is none. After an error the call is over.
     fn resume(&self, py: Python<'_>, reply: &Bound<'_, PyAny>) -> PyResult<()> {
-        let taken = lock(&self.state).take();
-        let Some((mut call, step)) = taken.map_err(|error| raise(py, error))? else { return Ok(()) };
+        let taken = lock(&self.call).take().ok_or(OUT_OF_STEP).and_then(|call| Ok((call.step()?, call)));
+        let (step, mut call) = taken.map_err(|error| raise(py, error))?;
         let server = self.server.get();
         let reply = match step {
             Step::Get(id) => Reply::Session(server.session_of(id, reply)?),
@@ -135,13 +129,13 @@ impl EndpointCall {
             _ => Reply::Stored,
         };
         let call = run(py, HEAVY, || call.resume(&server.0, reply).map(|()| call))?;
-        lock(&self.state).call = Some(call);
+        *lock(&self.call) = Some(call);
         Ok(())
     }
 
     /// What to send; once. Raises ISO-9000 at any other step.
     fn result(&self, py: Python<'_>) -> PyResult<Answer> {
-        let call = lock(&self.state).call.take().ok_or(OUT_OF_STEP);
+        let call = lock(&self.call).take().ok_or(OUT_OF_STEP);
         let answer = call.and_then(nen::EndpointCall::into_answer).map_err(|error| raise(py, error))?;
         Ok(Answer::new(py, &answer))
     }
@@ -155,27 +149,6 @@ impl Admission {
             Self::Admitted(_) => Ok(Step::Answer),
             Self::Over => Err(OUT_OF_STEP),
         }
-    }
-}
-
-impl Responding {
-    /// What to ask the store. A session is replaced by storing the new one, and then deleting the old one.
-    fn step(&self) -> nen::Result<Step> {
-        Ok(match self.call.as_ref().ok_or(OUT_OF_STEP)?.step()? {
-            Step::Replace(old, _) if self.is_stored => Step::Delete(old),
-            Step::Replace(_, new) => Step::Set(new),
-            step => step,
-        })
-    }
-
-    /// The call, to be resumed from this step; None if another question comes first.
-    fn take(&mut self) -> nen::Result<Option<(nen::EndpointCall, Step)>> {
-        let call = self.call.as_ref().ok_or(OUT_OF_STEP)?;
-        let step = call.step()?;
-        if matches!(step, Step::Replace(..)) && !mem::replace(&mut self.is_stored, true) {
-            return Ok(None);
-        }
-        Ok(self.call.take().map(|call| (call, step)))
     }
 }
 

@@ -55,7 +55,8 @@ pub enum Step {
     Claim(NonceClaim),
     /// This session kept until its end: [`Reply::Stored`].
     Set(Arc<Session>),
-    /// The second session kept in place of the first, which stays if that fails: [`Reply::Stored`].
+    /// The second session kept in place of the first, which stays if that fails: [`Reply::Stored`]. Never asked after
+    /// [`EndpointCall::without_replace`].
     Replace(SessionId, Arc<Session>),
     /// This session removed: [`Reply::Stored`].
     Delete(SessionId),
@@ -81,15 +82,17 @@ pub struct EndpointCall {
     head: RequestHead,
     body: Vec<u8>,
     now_ms: u64,
+    can_replace: bool,
     state: State,
 }
 
 enum State {
     Get(SessionId),
     Claim(Verified),
-    Set(Arc<Session>, Answer),
+    /// And then this session deleted, if there is one.
+    Set(Arc<Session>, Option<SessionId>, Answer),
     Replace(SessionId, Arc<Session>, Answer),
-    Delete(SessionId),
+    Delete(SessionId, Answer),
     Answer(Answer),
     Failed,
 }
@@ -105,7 +108,7 @@ impl EndpointCall {
     ) -> Result<Self> {
         let state = if endpoint == Endpoint::Handshake {
             let (session, answer) = server.accept(body, now_ms)?;
-            State::Set(session, Answer::of_handshake(&answer))
+            State::Set(session, None, Answer::of_handshake(&answer))
         } else {
             match head.read() {
                 Ok(request) => State::Get(request.session_id()),
@@ -116,7 +119,14 @@ impl EndpointCall {
         let kept = body.len().min(crate::MAX_HANDSHAKE_BODY + 1);
         let body =
             if endpoint == Endpoint::Rotate { body.get(..kept).unwrap_or(body).to_vec() } else { Vec::new() };
-        Ok(Self { endpoint, head, body, now_ms, state })
+        Ok(Self { endpoint, head, body, now_ms, can_replace: true, state })
+    }
+
+    /// The same for a store that cannot replace a session: it is asked to store the new one, and then to delete the old
+    /// one, which lives until then.
+    #[must_use]
+    pub fn without_replace(self) -> Self {
+        Self { can_replace: false, ..self }
     }
 
     /// What the store is to do next. Errors: ISO-9000 after a failure.
@@ -124,9 +134,9 @@ impl EndpointCall {
         Ok(match &self.state {
             State::Get(id) => Step::Get(*id),
             State::Claim(verified) => Step::Claim(verified.claim()),
-            State::Set(session, _) => Step::Set(Arc::clone(session)),
+            State::Set(session, ..) => Step::Set(Arc::clone(session)),
             State::Replace(old, new, _) => Step::Replace(*old, Arc::clone(new)),
-            State::Delete(id) => Step::Delete(*id),
+            State::Delete(id, _) => Step::Delete(*id),
             State::Answer(_) => Step::Answer,
             State::Failed => return Err(OUT_OF_STEP),
         })
@@ -149,8 +159,11 @@ impl EndpointCall {
                 let id = verified.admit(claim)?.session().id();
                 self.act(server, id)?
             }
-            (State::Set(_, answer) | State::Replace(_, _, answer), Reply::Stored) => State::Answer(answer),
-            (State::Delete(_), Reply::Stored) => State::Answer(Answer::plain(200, body::SUCCESS)),
+            (State::Set(_, Some(old), answer), Reply::Stored) => State::Delete(old, answer),
+            (
+                State::Set(_, None, answer) | State::Replace(_, _, answer) | State::Delete(_, answer),
+                Reply::Stored,
+            ) => State::Answer(answer),
             _ => return Err(OUT_OF_STEP),
         };
         Ok(())
@@ -168,11 +181,16 @@ impl EndpointCall {
     fn act(&self, server: &Server, id: SessionId) -> Result<State> {
         Ok(match self.endpoint {
             Endpoint::Status => State::Answer(Answer::plain(200, body::VALID)),
-            Endpoint::Terminate => State::Delete(id),
+            Endpoint::Terminate => State::Delete(id, Answer::plain(200, body::SUCCESS)),
             // The old session lives until the new one is stored: a rotation that fails loses nothing.
             Endpoint::Rotate | Endpoint::Handshake => {
                 let (session, answer) = server.accept(&self.body, self.now_ms)?;
-                State::Replace(id, session, Answer::of_handshake(&answer))
+                let answer = Answer::of_handshake(&answer);
+                if self.can_replace {
+                    State::Replace(id, session, answer)
+                } else {
+                    State::Set(session, Some(id), answer)
+                }
             }
         })
     }
