@@ -121,7 +121,7 @@ codes! {
         "The X-Nen-Signature header is missing; only a server that opted out of strict mode admits unsigned requests.";
     AuthSignatureInvalid = 3002, 401, "AUTH_SIGNATURE_INVALID",
         "The request signature is not valid.",
-        "The HMAC does not match. Most often the two sides sign different paths: it is the external path as it travels on the wire, percent-encoded, without the query. Otherwise the request was changed.";
+        "The HMAC does not match. Most often the two sides sign different paths: it is the external path as it travels on the wire, percent-encoded, without the query; a server behind a proxy that takes a part of it away has to be told that part. Otherwise the request was changed.";
     AuthTimestampOutOfWindow = 3003, 401, "AUTH_TIMESTAMP_OUT_OF_WINDOW",
         "The request timestamp is outside the accepted window.",
         "X-Nen-Timestamp is missing, not a number of milliseconds, or too far from this server's clock; compare both clocks.";

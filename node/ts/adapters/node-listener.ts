@@ -23,7 +23,8 @@ export type NodeListener = (request: IncomingMessage, response: ServerResponse) 
  * middle of a stream, the client sees the stream as truncated.
  *
  * Not protected: WebSockets and other upgrades, which Node hands to the server's `upgrade` event, past every listener;
- * and what is written to `response.socket` itself. HTTP/2 is refused with ISO-9000.
+ * and what goes around the response: to `response.socket`, by methods of Node's classes called on it, or by those that
+ * begin with an underscore. HTTP/2 is refused with ISO-9000.
  *
  * Throws TypeError for a listener that is no function.
  */

@@ -17,7 +17,10 @@ export interface NenClientOptions {
   fetch?: Fetch | undefined;
   /** The path of the session endpoints under the base URL. Default: `/api/nen`. */
   prefix?: string | undefined;
-  /** Whether to learn the server's clock from its `Date` header when it finds ours wrong (ISO-3003). Default: true. */
+  /**
+   * Whether to learn the server's clock from its `Date` header when it finds ours wrong (ISO-3003). That header is not
+   * authentic: whoever can change answers can make this client sign for another time. Default: true.
+   */
   correctClock?: boolean | undefined;
   /** Most bytes of a whole answer, decompressed if it came compressed. Default: 16 MiB. */
   maxAnswer?: number | undefined;
