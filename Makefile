@@ -33,6 +33,8 @@ RELEASE  = RUSTFLAGS="$$RUSTFLAGS $$(scripts/remap-paths)"
 DONE     = @mkdir -p $(@D) && touch $@
 
 .DEFAULT_GOAL := help
+# None of make's own rules: to them, a script beside a file of its name in C is a program to be built of it.
+.SUFFIXES:
 .PHONY: help build libnen install uninstall wheel demo interop interop-build clean
 .PHONY: test lint test-core test-abi test-install test-examples test-python test-package test-node test-go test-docs test-demo
 
