@@ -111,7 +111,7 @@ test-node: $(NODE) $(NEXTJS) $(RUNTIMES) ## the Node package and its pages, over
 	cd node && npm test --silent
 # The other versions, for what hangs on the insides of Node.
 	cd node && for version in 22 24; do \
-	  runtimes/node_modules/node-$$version/bin/node --test --test-concurrency=2 --test-reporter=dot $(NODE_INSIDES:%=test/%.test.mjs) || exit 1; done
+	  runtimes/node_modules/node-$$version/bin/node --test --test-timeout=300000 --test-concurrency=2 --test-reporter=dot $(NODE_INSIDES:%=test/%.test.mjs) || exit 1; done
 
 test-go: $(TREE) ## the Go module, over real sockets and a real Redis; the checks of Go and cgo that cost time
 	@scripts/require redis-server=redis-server

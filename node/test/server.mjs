@@ -124,16 +124,15 @@ const protectedRoutes = {
     send(answer.status, answer.body);
   },
   '/api/chat': async ({ body, response, exchange, aborted }) => {
+    // Before the first chunk, since a client may leave as soon as it has that.
+    if (body?.endless) response.on('close', () => aborted.push('/api/chat'));
     const sealer = openStream(response, exchange);
     const words = (body?.prompt ?? 'secure streaming works').split(' ');
     for (const chunk of body?.chunks ?? words.map((word) => (body?.exact ? word : `${word} `))) {
       response.write(sealer.seal(Buffer.from(chunk, body?.encoding ?? 'utf8')));
       await delay(body?.delayMs ?? 0);
     }
-    if (body?.endless) {
-      response.on('close', () => aborted.push('/api/chat'));
-      return;
-    }
+    if (body?.endless) return;
     response.end(sealer.finish());
   },
 
