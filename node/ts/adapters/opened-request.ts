@@ -9,8 +9,8 @@ const HIDDEN = new Set(binding.hiddenRequestHeaders());
 const NO_BODY = Buffer.alloc(0);
 
 /**
- * Reads the body as it came, of which `headers` tell; null if the client went away. `refuseLong` throws the error for one of more than `limit`
- * bytes, of which no more is read. The rest of it is still on its way then.
+ * Reads the body as it came, of which `headers` tell; null if the client went away. `refuseLong` throws the error for
+ * one of more than `limit` bytes, of which no more is read. The rest of it is still on its way then.
  */
 export async function readBody(
   request: IncomingMessage,

@@ -67,9 +67,9 @@ export async function* chunksOf(
 
 /** All chunks as one. `check` is told how many bytes there are, before more are taken. */
 export async function joined(
-  source: AsyncIterable<Uint8Array>,
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   check: (bytes: number) => void,
-): Promise<Uint8Array> {
+): Promise<Buffer> {
   const collected = new Collected();
   for await (const chunk of source) {
     check(collected.length + chunk.length);

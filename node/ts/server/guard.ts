@@ -178,9 +178,9 @@ export class Guard {
    * The answer to a request that fails: plain JSON of code and message. What is no failure of the protocol is the
    * application's, and becomes ISO-9000. Both are told to the log.
    */
-  refuse(error: unknown, { method, target }: Incoming): Answer {
-    if (!(error instanceof NenError)) return this.handlerFailed(error, { method, target, headers: [] });
-    this.events.refused(error, method, target);
+  refuse(error: unknown, incoming: Incoming): Answer {
+    if (!(error instanceof NenError)) return this.handlerFailed(error, incoming);
+    this.events.refused(error, incoming.method, incoming.target);
     return plainAnswer(error);
   }
 

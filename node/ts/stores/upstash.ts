@@ -1,5 +1,6 @@
 // Sessions and used nonces in Upstash, over its REST API: https://upstash.com/docs/redis/features/restapi.
 
+import { joined } from '../client/body.js';
 import type { Fetch } from '../client/transport.js';
 import { NenError } from '../error.js';
 import { CommandStore, unavailable } from './commands.js';
@@ -59,18 +60,12 @@ async function resultOf(response: Response): Promise<unknown> {
   return (answer as { result: unknown }).result;
 }
 
-async function read(response: Response): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  // Leaving the loop early cancels the transport.
-  for await (const chunk of response.body ?? []) {
-    length += chunk.byteLength;
-    if (length > MAX_ANSWER_BYTES) {
-      throw unavailable(`Upstash answered with more than ${MAX_ANSWER_BYTES} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
+function read(response: Response): Promise<Buffer> {
+  // A check that throws leaves the loop over the body, which cancels the transport.
+  return joined(response.body ?? [], (bytes) => {
+    if (bytes <= MAX_ANSWER_BYTES) return;
+    throw unavailable(`Upstash answered with more than ${MAX_ANSWER_BYTES} bytes`);
+  });
 }
 
 function jsonOf(body: Buffer): unknown {
