@@ -67,8 +67,8 @@ pub use crypto::{
 pub use error::{Category, Code, Error, Result};
 pub use replay::{Claim, NonceClaim};
 pub use server::{
-    Answer, AnswerHead, Endpoint, EndpointCall, Exchange, Form, IdentityPolicy, InvalidOption, Reply,
-    Request, RequestHead, Route, Server, ServerOptions, Step, Verified,
+    AdmitCall, Answer, AnswerHead, Endpoint, EndpointCall, Exchange, Form, IdentityPolicy, InvalidOption,
+    Reply, Request, RequestHead, Route, Server, ServerOptions, Step, Verified,
 };
 pub use session::{DEFAULT_SESSION_TTL_MS, Session};
 pub use store::{MemoryLimits, MemoryStore, REMOTE_CLOCK_SLACK_MS, Store};
