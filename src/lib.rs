@@ -42,6 +42,7 @@
 
 mod client;
 mod crypto;
+pub mod derandomized;
 mod error;
 #[cfg(test)]
 mod every_code;

@@ -16,7 +16,10 @@ pub struct Handshake {
 impl Handshake {
     /// Draws a key pair; with an identity, signs its public half. Errors: ISO-1002.
     pub fn new(identity: Option<&Identity>) -> Result<Self> {
-        let key = DecapsulationKey::generate()?;
+        Self::of(DecapsulationKey::generate()?, identity)
+    }
+
+    pub(crate) fn of(key: DecapsulationKey, identity: Option<&Identity>) -> Result<Self> {
         let public_key = key.public_key();
         let body = HandshakeRequest::write(&public_key, identity)?;
         Ok(Self { key, public_key, body })

@@ -9,12 +9,11 @@ use ml_kem::{
 use zeroize::Zeroize;
 
 use super::{
-    KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE, KEM_SECRET_KEY_SIZE, SHARED_SECRET_SIZE, Secret, random,
+    KEM_CIPHERTEXT_SIZE, KEM_MESSAGE_SIZE, KEM_PUBLIC_KEY_SIZE, KEM_SECRET_KEY_SIZE, KEM_SEED_SIZE,
+    SHARED_SECRET_SIZE, Secret, random,
 };
 use crate::error::{Code, Error, Result};
 use crate::wire::body::Plaintext;
-
-const SEED_SIZE: usize = 64;
 
 /// The secret half of a key pair. It serves one handshake and is consumed by it.
 pub(crate) struct DecapsulationKey(Box<Dk>);
@@ -22,11 +21,15 @@ pub(crate) struct DecapsulationKey(Box<Dk>);
 impl DecapsulationKey {
     /// Draws a key pair (FIPS 203 §7.1). Errors: ISO-1002.
     pub(crate) fn generate() -> Result<Self> {
-        let seed = random::secret::<SEED_SIZE>(Code::HandshakeFailed)?;
+        Ok(Self::from_seed(&random::secret(Code::HandshakeFailed)?))
+    }
+
+    /// The key pair of a seed (FIPS 203 §6.1).
+    pub(crate) fn from_seed(seed: &Secret<KEM_SEED_SIZE>) -> Self {
         let mut copy = Seed::from(*seed.expose());
         let key = Self(Box::new(Dk::from_seed(copy)));
         copy.zeroize();
-        Ok(key)
+        key
     }
 
     /// The public half, as it travels.
@@ -68,15 +71,17 @@ pub(crate) struct Encapsulated {
     pub(crate) shared_secret: Secret<SHARED_SECRET_SIZE>,
 }
 
-/// Draws a shared secret for the holder of `public_key` (FIPS 203 §7.2).
+/// A shared secret for the holder of `public_key`, made of a random message (FIPS 203 §6.2, §7.2).
 ///
-/// Errors: ISO-1001 if the key does not pass the modulus check, ISO-1002 if there is no randomness.
-pub(crate) fn encapsulate(public_key: &[u8; KEM_PUBLIC_KEY_SIZE]) -> Result<Encapsulated> {
+/// Errors: ISO-1001 if the key does not pass the modulus check.
+pub(crate) fn encapsulate(
+    public_key: &[u8; KEM_PUBLIC_KEY_SIZE],
+    message: &Secret<KEM_MESSAGE_SIZE>,
+) -> Result<Encapsulated> {
     let key = EncapsulationKey::<MlKem768>::new(&Key::<EncapsulationKey<MlKem768>>::from(*public_key))
         .map_err(|_| {
             Error::new(Code::HandshakeMissingPublicKey, "`pk` is no ML-KEM-768 key: the modulus check failed")
         })?;
-    let message = random::secret::<32>(Code::HandshakeFailed)?;
     let mut copy = B32::from(*message.expose());
     let (ciphertext, mut shared) = key.encapsulate_deterministic(&copy);
     copy.zeroize();

@@ -19,6 +19,10 @@ pub(crate) use secret::Secret;
 pub const KEM_PUBLIC_KEY_SIZE: usize = 1184;
 /// Bytes of an ML-KEM-768 decapsulation key (FIPS 203, table 3).
 pub const KEM_SECRET_KEY_SIZE: usize = 2400;
+/// Bytes of the seed that a key pair is made of: `d` and `z` of FIPS 203 §6.1.
+pub(crate) const KEM_SEED_SIZE: usize = 64;
+/// Bytes of the randomness that encapsulation takes: `m` of FIPS 203 §6.2.
+pub(crate) const KEM_MESSAGE_SIZE: usize = 32;
 /// Bytes of an ML-KEM-768 ciphertext (FIPS 203, table 3).
 pub const KEM_CIPHERTEXT_SIZE: usize = 1088;
 /// Bytes of an ML-KEM-768 shared secret, which is the ChaCha20-Poly1305 key.

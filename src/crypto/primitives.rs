@@ -11,6 +11,7 @@ use super::{
     identity::{Identity, IdentityKey},
     kem::{self, DecapsulationKey},
     mac::MacKey,
+    random,
 };
 use crate::error::{Code, Error, Result};
 use crate::wire::{base64, body::Plaintext};
@@ -40,7 +41,8 @@ pub fn kem_generate() -> Result<KemKeyPair> {
 /// Draws a shared secret for the holder of a public key (FIPS 203 §7.2). Errors: ISO-1001 if the key does not pass the
 /// modulus check, ISO-1002.
 pub fn kem_encapsulate(public_key: &[u8; KEM_PUBLIC_KEY_SIZE]) -> Result<KemSecret> {
-    let kem::Encapsulated { ciphertext, shared_secret } = kem::encapsulate(public_key)?;
+    let kem::Encapsulated { ciphertext, shared_secret } =
+        kem::encapsulate(public_key, &random::secret(Code::HandshakeFailed)?)?;
     Ok(KemSecret { shared_secret: shared_secret.expose().to_vec().into(), ciphertext })
 }
 
@@ -107,17 +109,11 @@ pub fn base64_decode(text: &str) -> Result<Plaintext> {
 }
 
 fn aead_key(key: &[u8; SHARED_SECRET_SIZE]) -> AeadKey {
-    AeadKey::new(copied(key))
+    AeadKey::new(Secret::copied(key))
 }
 
 fn mac_key(key: &[u8; HMAC_KEY_SIZE]) -> MacKey {
-    MacKey::new(copied(key))
-}
-
-fn copied<const N: usize>(bytes: &[u8; N]) -> Secret<N> {
-    let mut secret = Secret::zeroed();
-    *secret.expose_mut() = *bytes;
-    secret
+    MacKey::new(Secret::copied(key))
 }
 
 #[cfg(test)]

@@ -8,17 +8,10 @@ use super::{
     identity::IdentityKey,
     kem::{DecapsulationKey, Encapsulated, encapsulate},
     mac::MacKey,
-    random,
 };
 
-/// Hands out `bytes` in place of the operating system's randomness.
-fn drawn(bytes: &[u8]) -> random::test::Source {
-    let mut rest = bytes.to_vec();
-    Box::new(move |out| {
-        let bytes: Vec<u8> = rest.drain(..out.len()).collect();
-        out.copy_from_slice(&bytes);
-        Ok(())
-    })
+fn secret<const N: usize>(bytes: &[u8]) -> Secret<N> {
+    Secret::copied(bytes.try_into().unwrap())
 }
 
 #[test]
@@ -31,7 +24,7 @@ fn ml_kem_768_key_generation() {
         .flat_map(|g| &g.tests)
     {
         let (seed, key) = (test.seed.as_ref().unwrap(), test.encaps_key.as_ref().unwrap());
-        let generated = random::test::with(drawn(seed), DecapsulationKey::generate).unwrap();
+        let generated = DecapsulationKey::from_seed(&secret(seed));
         assert_eq!(generated.public_key()[..], key[..], "{}", test.tc_id);
         count += 1;
     }
@@ -48,10 +41,9 @@ fn ml_kem_768_encapsulation() {
         .flat_map(|g| &g.tests)
     {
         let key = test.encaps_key.as_ref().unwrap();
-        let outcome =
-            <&[u8; super::KEM_PUBLIC_KEY_SIZE]>::try_from(&key[..]).map_err(|_| ()).and_then(|key| {
-                random::test::with(drawn(test.msg.as_ref().unwrap()), || encapsulate(key)).map_err(|_| ())
-            });
+        let outcome = <&[u8; super::KEM_PUBLIC_KEY_SIZE]>::try_from(&key[..])
+            .map_err(|_| ())
+            .and_then(|key| encapsulate(key, &secret(test.msg.as_ref().unwrap())).map_err(|_| ()));
         if let Ok(Encapsulated { ciphertext, shared_secret }) = outcome {
             assert_eq!(test.result, TestResult::Valid, "{}", test.tc_id);
             assert_eq!(ciphertext[..], test.ct.as_ref().unwrap()[..], "{}", test.tc_id);
@@ -82,7 +74,7 @@ fn ml_kem_768_decapsulation() {
             continue;
         };
         let Some(seed) = test.seed.as_ref().filter(|seed| seed.len() == 64) else { continue };
-        let key = random::test::with(drawn(seed), DecapsulationKey::generate).unwrap();
+        let key = DecapsulationKey::from_seed(&secret(seed));
         let secret = key.decapsulate(ciphertext);
         let expected = test.shared_secret.as_ref().unwrap();
         assert_eq!(secret.expose()[..] == expected[..], test.result == TestResult::Valid, "{}", test.tc_id);

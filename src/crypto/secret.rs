@@ -23,6 +23,13 @@ impl<const N: usize> Secret<N> {
         secret
     }
 
+    /// A copy of `bytes`, which stay the caller's to wipe.
+    pub(crate) fn copied(bytes: &[u8; N]) -> Self {
+        let mut secret = Self::zeroed();
+        *secret.0 = *bytes;
+        secret
+    }
+
     /// The bytes.
     pub(crate) fn expose(&self) -> &[u8; N] {
         &self.0

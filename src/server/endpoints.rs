@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Answer, EndpointCall, IdentityPolicy, Reply, RequestHead, Server, Step};
-use crate::crypto::{identity::IdentityKey, kem, random};
+use crate::crypto::{HMAC_KEY_SIZE, KEM_MESSAGE_SIZE, Secret, identity::IdentityKey, kem, random};
 use crate::error::{Code, Error, Result};
 use crate::session::Session;
 use crate::store::Store;
@@ -57,11 +57,19 @@ impl Server {
     ///
     /// Errors: ISO-1001, ISO-1002, ISO-3004, ISO-6001, ISO-6002.
     pub fn accept(&self, body: &[u8], now_ms: u64) -> Result<(Arc<Session>, Plaintext)> {
+        self.accept_with(Draws::random, body, now_ms)
+    }
+
+    pub(crate) fn accept_with(
+        &self,
+        draw: impl FnOnce() -> Result<Draws>,
+        body: &[u8],
+        now_ms: u64,
+    ) -> Result<(Arc<Session>, Plaintext)> {
         let HandshakeRequest { public_key, identity } = HandshakeRequest::read(body)?;
         self.check_identity(identity.as_ref())?;
-        let kem::Encapsulated { ciphertext, shared_secret } = kem::encapsulate(&public_key)?;
-        let hmac_key = random::secret(Code::HandshakeFailed)?;
-        let id = SessionId::from_random(random::array(Code::HandshakeFailed)?);
+        let Draws { message, hmac_key, id } = draw()?;
+        let kem::Encapsulated { ciphertext, shared_secret } = kem::encapsulate(&public_key, &message)?;
         let answer = HandshakeAnswer::write(id, &ciphertext, hmac_key.expose());
         let lifetime = (now_ms, now_ms.saturating_add(self.options.session_ttl_ms));
         Ok((Arc::new(Session::new(id, shared_secret, hmac_key, lifetime, identity)), answer))
@@ -103,6 +111,24 @@ impl Server {
             (_, None) => refused("this server requires an identity and the client presented none"),
             (_, Some(_)) => refused("this identity is not on the server's list"),
         }
+    }
+}
+
+/// What a server draws for a handshake.
+pub(crate) struct Draws {
+    pub(crate) message: Secret<KEM_MESSAGE_SIZE>,
+    pub(crate) hmac_key: Secret<HMAC_KEY_SIZE>,
+    pub(crate) id: SessionId,
+}
+
+impl Draws {
+    /// Errors: ISO-1002.
+    fn random() -> Result<Self> {
+        Ok(Self {
+            message: random::secret(Code::HandshakeFailed)?,
+            hmac_key: random::secret(Code::HandshakeFailed)?,
+            id: SessionId::from_random(random::array(Code::HandshakeFailed)?),
+        })
     }
 }
 

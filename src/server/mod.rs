@@ -22,6 +22,7 @@ mod steps;
 pub use admit_call::AdmitCall;
 pub use check::{Request, Verified};
 pub use endpoint_call::EndpointCall;
+pub(crate) use endpoints::Draws;
 pub use endpoints::{Endpoint, Route};
 pub use exchange::{Answer, Exchange};
 pub use form::{AnswerHead, Form};
