@@ -9,6 +9,7 @@
 //! - [`StreamSealer`] and [`StreamOpener`]: answers in sealed chunks.
 //! - [`Session`]: the keys, for those who need the single operations.
 //! - [`Store`] and [`MemoryStore`]: where a server keeps its sessions.
+//! - [`StoreKeys`]: under which keys a store that is not this process's memory keeps them.
 //! - [`primitives`]: the cryptography alone, without the protocol.
 //! - [`Error`] and [`Code`]: every failure, `ISO-1001` to `ISO-9001`.
 //!
@@ -46,6 +47,7 @@ pub mod derandomized;
 mod error;
 #[cfg(test)]
 mod every_code;
+mod record;
 mod replay;
 mod server;
 mod session;
@@ -66,6 +68,7 @@ pub use crypto::{
     primitives,
 };
 pub use error::{Category, Code, Error, Result};
+pub use record::{STORE_KEY_SIZE, StoreKey, StoreKeys};
 pub use replay::{Claim, NonceClaim};
 pub use server::{
     AdmitCall, Answer, AnswerHead, Endpoint, EndpointCall, Exchange, Form, IdentityPolicy, InvalidOption,

@@ -2,7 +2,6 @@
 //!
 //! It does not know which handshake made it: that of NEN-PROTOCOL-V2 is one way to fill it.
 
-use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::crypto::{
@@ -17,7 +16,6 @@ use crate::wire::{
     body::Plaintext,
     canonical::{Canonical, Resource},
     headers::{SessionId, SignedHeaders},
-    json::{Text, members},
 };
 
 /// How long a session lives unless a server says otherwise: one hour, in milliseconds.
@@ -27,7 +25,7 @@ pub const DEFAULT_SESSION_TTL_MS: u64 = 3_600_000;
 pub struct Session {
     id: SessionId,
     pub(crate) encryption: AeadKey,
-    mac: MacKey,
+    pub(crate) mac: MacKey,
     created_ms: u64,
     expires_ms: u64,
     identity: Option<IdentityKey>,
@@ -160,72 +158,11 @@ impl Session {
         let canonical = canonical(resource, timestamp.as_bytes(), nonce.as_bytes())?;
         Ok(self.mac.sign(&canonical.parts()))
     }
-
-    /// The record that stores keep, as every implementation writes it:
-    /// `{"sharedSecret","hmacKey","createdAt","expiresAt"[,"identity"]}`. It holds both keys in the clear.
-    pub fn to_record(&self) -> Zeroizing<String> {
-        let shared_secret = Zeroizing::new(base64::encode(self.encryption.expose()));
-        let hmac_key = Zeroizing::new(base64::encode(self.mac.expose()));
-        let created = self.created_ms.to_string();
-        let expires = self.expires_ms.to_string();
-        let identity = self.identity.as_ref().map(|key| base64::encode(key.as_spki()));
-        let mut parts = vec![
-            r#"{"sharedSecret":""#,
-            &shared_secret,
-            r#"","hmacKey":""#,
-            &hmac_key,
-            r#"","createdAt":"#,
-            &created,
-            r#","expiresAt":"#,
-            &expires,
-        ];
-        if let Some(identity) = &identity {
-            parts.extend([r#","identity":""#, identity, "\""]);
-        }
-        parts.push("}");
-        // One allocation of the exact length: a string that grows leaves copies of the keys behind.
-        Zeroizing::new(parts.concat())
-    }
-
-    /// Reads a record. One without `expiresAt`, as the TypeScript servers write it, ends `ttl_ms` after `createdAt`.
-    /// Errors: ISO-9001, since a store that answers nonsense is no better than one that does not answer.
-    pub fn from_record(id: SessionId, record: &[u8], ttl_ms: u64) -> Result<Self> {
-        let names = ["sharedSecret", "hmacKey", "createdAt", "expiresAt", "identity"];
-        let [shared_secret, hmac_key, created, expires, identity] =
-            members::<&RawValue, 5>(record, names).map_err(|_| BAD_RECORD)?;
-        let created_ms = number(created)?.ok_or(BAD_RECORD)?;
-        let expires_ms = number(expires)?.unwrap_or_else(|| created_ms.saturating_add(ttl_ms));
-        let identity = match identity {
-            Some(text) => {
-                let spki = base64::decode(string(text)?.as_bytes()).ok_or(BAD_RECORD)?;
-                Some(IdentityKey::from_spki(&spki).map_err(|_| BAD_RECORD)?)
-            }
-            None => None,
-        };
-        Ok(Self::new(id, secret(shared_secret)?, secret(hmac_key)?, (created_ms, expires_ms), identity))
-    }
 }
-
-const BAD_RECORD: Error =
-    Error::new(Code::StoreUnavailable, "the store holds something that is no session record");
 
 fn canonical<'a>(resource: Resource<'a>, timestamp: &'a [u8], nonce: &'a [u8]) -> Result<Canonical<'a>> {
     let unsignable = Error::new(Code::AuthSignatureInvalid, "method or path cannot stand in a request line");
     Canonical::new(resource, timestamp, nonce).ok_or(unsignable)
-}
-
-fn number(value: Option<&RawValue>) -> Result<Option<u64>> {
-    value.map(|value| serde_json::from_str(value.get()).map_err(|_| BAD_RECORD)).transpose()
-}
-
-fn string(value: &RawValue) -> Result<Text<'_>> {
-    serde_json::from_str(value.get()).map_err(|_| BAD_RECORD)
-}
-
-fn secret(value: Option<&RawValue>) -> Result<Secret<32>> {
-    let mut secret = Secret::zeroed();
-    base64::decode_to(string(value.ok_or(BAD_RECORD)?)?.as_bytes(), secret.expose_mut()).ok_or(BAD_RECORD)?;
-    Ok(secret)
 }
 
 #[cfg(test)]
@@ -244,49 +181,6 @@ pub(crate) mod test {
 #[cfg(test)]
 mod tests {
     use super::{test::session, *};
-    use crate::Identity;
-
-    #[test]
-    fn a_record_reads_back() {
-        let id = SessionId::parse(test::ID.as_bytes()).unwrap();
-        let identity = Identity::generate().unwrap().public_key().clone();
-        let (a, b) = (Secret::take(&mut [1; 32]), Secret::take(&mut [2; 32]));
-        let session = Session::new(id, a, b, (5, 9), Some(identity.clone()));
-        let read = Session::from_record(id, session.to_record().as_bytes(), 1).unwrap();
-        assert_eq!((read.created_ms, read.expires_ms), (5, 9));
-        assert_eq!(read.identity(), Some(&identity));
-        let nonce = Nonce::random().unwrap();
-        assert_eq!(*read.open(&nonce, &session.seal(&nonce, b"x").unwrap()).unwrap(), b"x");
-        let signature = session.sign("GET", "/", 7, &nonce).unwrap();
-        let nonce = base64::encode(nonce.as_bytes());
-        assert_eq!(read.verify("GET", "/", b"7", nonce.as_bytes(), &signature), Ok(()));
-    }
-
-    #[test]
-    fn the_record_of_a_typescript_server_is_read() {
-        let id = SessionId::parse(test::ID.as_bytes()).unwrap();
-        let key = base64::encode(&[9; 32]);
-        let record =
-            format!(r#"{{"sharedSecret":"{key}","hmacKey":"{key}","createdAt":1000,"future":true}}"#);
-        let session = Session::from_record(id, record.as_bytes(), 500).unwrap();
-        assert_eq!((session.expires_ms(), session.with_end(7).expires_ms()), (1500, 7));
-        for broken in [
-            record.replace("1000", "\"1000\""),
-            record.replace("1000", "-1"),
-            record.replace("hmacKey", "hmackey"),
-            record.replace(&key, &key[4..]),
-            record.replace(&key, &key.to_lowercase().replace('=', "")),
-            record.replace("\"future\"", "\"createdAt\""),
-            record.replace("true", "true,\"identity\":\"AAAA\""),
-            record.replace("true", "true,\"identity\":null"),
-            "null".to_owned(),
-            String::new(),
-        ] {
-            assert_ne!(broken, record);
-            let error = Session::from_record(id, broken.as_bytes(), 500).err().unwrap();
-            assert_eq!(error.code(), Code::StoreUnavailable, "{broken}");
-        }
-    }
 
     #[test]
     fn every_part_of_the_canonical_string_is_signed() {
