@@ -1,7 +1,9 @@
 //! Writes what is generated from the core, and checks that it is up to date.
 //!
-//! `cargo xtask generate` writes every generated file; `cargo xtask generate --verify` writes nothing and fails if one
-//! of them is out of date.
+//! `cargo xtask generate` writes the C header and the page of errors, `cargo xtask vectors` the test vectors. With
+//! `--verify` they write nothing and fail if a file is out of date.
+
+mod vectors;
 
 use std::{error::Error, fmt::Write as _, fs, path::Path, process::ExitCode};
 
@@ -13,7 +15,9 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["generate"] => generate(write),
         ["generate", "--verify"] => generate(verify),
-        _ => Err("usage: cargo xtask generate [--verify]".into()),
+        ["vectors"] => test_vectors(write),
+        ["vectors", "--verify"] => test_vectors(verify),
+        _ => Err("usage: cargo xtask generate|vectors [--verify]".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,6 +40,12 @@ fn generate(each: fn(&Path, &str) -> Outcome) -> Outcome {
     each(&root.join("docs/ERRORS.md"), &error_page()?)
 }
 
+/// Hands every file of test vectors to `each`.
+fn test_vectors(each: fn(&Path, &str) -> Outcome) -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace")?;
+    vectors::generate(&root.join("tests/vectors"), each)
+}
+
 fn write(path: &Path, content: &str) -> Outcome {
     Ok(fs::write(path, content)?)
 }
@@ -44,7 +54,8 @@ fn verify(path: &Path, content: &str) -> Outcome {
     if fs::read_to_string(path).is_ok_and(|current| current == content) {
         return Ok(());
     }
-    Err(format!("{} is out of date; run `cargo xtask generate` and commit it", path.display()).into())
+    Err(format!("{} is out of date; run `cargo xtask generate` or `vectors` and commit it", path.display())
+        .into())
 }
 
 /// The C header: the exports of `nen-ffi`, and a name for each code.

@@ -1,0 +1,135 @@
+//! What a session's two keys do: canonical strings and their signatures, sealed bytes.
+
+use nen::{Code, Session};
+
+use super::{
+    Made,
+    format::{File, Object},
+    seeds::{NOW, Played, base64, draw, flipped, nonce, record_of},
+};
+
+pub(super) fn canonical_strings() -> Made<File> {
+    let session = Played::shared()?.session;
+    let nonce = nonce("canonical string");
+    let text = base64(nonce.as_bytes());
+    let case = |name: &str, method: &str, target: &str, path: &str, timestamp: u64| -> Made<Object> {
+        let canonical = format!("{}\n{path}\n{timestamp}\n{text}", method.to_uppercase());
+        let key = hmac_key(&session)?;
+        Ok(request(name, method, target, timestamp, nonce.as_bytes())
+            .with("canonical", canonical.as_str())
+            .with("signature", base64(nen::primitives::hmac_sign(&key, canonical.as_bytes()))))
+    };
+    let signed = |name, target, path| case(name, "POST", target, path, NOW);
+    let refused = |name, method, target| {
+        request(name, method, target, NOW, nonce.as_bytes()).error(Code::AuthSignatureInvalid)
+    };
+    Ok(File {
+        name: "canonical-strings",
+        kind: "canonicalString",
+        about: "Request targets as they travel, the canonical string, and its HMAC-SHA256 under the session's HMAC \
+                key; methods and targets that cannot be signed.",
+        shared: record_of(&session),
+        vectors: vec![
+            signed("a path", "/api/secure-data", "/api/secure-data")?,
+            signed("the root", "/", "/")?,
+            signed("a slash at the end", "/api/secure-data/", "/api/secure-data/")?,
+            signed("a query", "/api/search?q=1&r=2", "/api/search")?,
+            signed("an empty query", "/api/search?", "/api/search")?,
+            signed("a query that holds a question mark and a slash", "/a?b?c=/d", "/a")?,
+            signed(
+                "percent-encoded letters",
+                "/api/notes/caf%C3%A9%20au%20lait",
+                "/api/notes/caf%C3%A9%20au%20lait",
+            )?,
+            signed("percent-encoded in lower case", "/api/notes/caf%c3%a9", "/api/notes/caf%c3%a9")?,
+            signed("a percent-encoded letter that needs no encoding", "/%61pi", "/%61pi")?,
+            signed("a percent-encoded slash", "/a%2Fb", "/a%2Fb")?,
+            signed("a percent-encoded question mark", "/a%3Fb", "/a%3Fb")?,
+            signed("dots", "/a/../b/./c", "/a/../b/./c")?,
+            signed("percent-encoded dots", "/a/%2e%2E/b", "/a/%2e%2E/b")?,
+            signed("empty segments", "//a///b//", "//a///b//")?,
+            signed("parameters of a segment", "/a;v=1/b,c", "/a;v=1/b,c")?,
+            signed("other marks", "/~a!$&'()*+,;=:@-._", "/~a!$&'()*+,;=:@-._")?,
+            signed("Japanese, as a browser sends it", "/%E5%BF%B5", "/%E5%BF%B5")?,
+            signed(
+                "behind a mount point, the external path",
+                "/service-a/v2/api/secure-data",
+                "/service-a/v2/api/secure-data",
+            )?,
+            signed("absolute form", "https://example.com/api/x?y", "/api/x")?,
+            signed("absolute form with a port", "http://example.com:8080/api", "/api")?,
+            signed("absolute form without a path", "https://example.com", "/")?,
+            signed("absolute form with a query alone", "https://example.com?q", "/")?,
+            case("a method in lower case", "post", "/a", "/a", NOW)?,
+            case("GET", "GET", "/a", "/a", NOW)?,
+            case("a method of one's own", "M-SEARCH", "/a", "/a", NOW)?,
+            case("time zero", "GET", "/a", "/a", 0)?,
+            refused("no target", "GET", ""),
+            refused("the target of OPTIONS *", "OPTIONS", "*"),
+            refused("authority form", "CONNECT", "example.com:443"),
+            refused("a path without its slash", "GET", "api"),
+            refused("a fragment", "GET", "/a#b"),
+            refused("a space", "GET", "/a b"),
+            refused("a line feed", "GET", "/a\n1"),
+            refused("a tab in the query", "GET", "/a?\t"),
+            refused("a letter that is not percent-encoded", "GET", "/caf\u{e9}"),
+            refused("no method", "", "/a"),
+            refused("a method with a space", "GET ", "/a"),
+            refused("a method with a line feed", "GET\n/b", "/a"),
+        ],
+    })
+}
+
+fn request(name: &str, method: &str, target: &str, timestamp: u64, nonce: &[u8]) -> Object {
+    Object::named(name)
+        .with("method", method)
+        .with("target", target)
+        .with("timestampMs", timestamp)
+        .hex("nonce", nonce)
+}
+
+/// The HMAC key, as the record has it.
+pub(super) fn hmac_key(session: &Session) -> Made<[u8; 32]> {
+    let record: serde_json::Value = serde_json::from_str(&session.to_record())?;
+    let text = record["hmacKey"].as_str().ok_or("a record has an HMAC key")?;
+    Ok(nen::primitives::base64_decode(text)?[..].try_into()?)
+}
+
+pub(super) fn sealed() -> Made<File> {
+    let session = Played::shared()?.session;
+    let case = |name: &str, plaintext: &[u8]| -> Made<Object> {
+        let nonce = nonce(name);
+        Ok(Object::named(name)
+            .hex("nonce", nonce.as_bytes())
+            .bytes("plaintext", plaintext)
+            .hex("sealed", session.seal(&nonce, plaintext)?))
+    };
+    let other = nonce("refused");
+    let good = session.seal(&other, b"{\"amount\":1840}")?;
+    let refused = |name: &str, nonce: &[u8], sealed: &[u8]| {
+        Object::named(name).hex("nonce", nonce).hex("sealed", sealed).error(Code::CryptoDecryptFailed)
+    };
+    Ok(File {
+        name: "sealed",
+        kind: "sealed",
+        about: "ChaCha20-Poly1305 under the session's AEAD key, empty associated data, the tag after the ciphertext: \
+                the same in both directions. What does not open fails in one way, whatever was changed.",
+        shared: record_of(&session),
+        vectors: vec![
+            case("nothing", b"")?,
+            case("one byte", b"1")?,
+            case("an object", br#"{"amount":1840}"#)?,
+            case("text outside of ASCII", "{\"to\":\"Żółw, 念\"}".as_bytes())?,
+            case("a block of 64 bytes", &draw::<64>("block"))?,
+            case("a block and a byte", &draw::<65>("block and a byte"))?,
+            case("1000 bytes", &draw::<1000>("1000 bytes"))?,
+            refused("a bit of the ciphertext turned", other.as_bytes(), &flipped(&good, 3)),
+            refused("a bit of the tag turned", other.as_bytes(), &flipped(&good, good.len() - 1)),
+            refused("without its last byte", other.as_bytes(), &good[..good.len() - 1]),
+            refused("with a byte more", other.as_bytes(), &[&good[..], &[0]].concat()),
+            refused("under another nonce", &flipped(other.as_bytes(), 0), &good),
+            refused("shorter than a tag", other.as_bytes(), &good[..15]),
+            refused("no bytes", other.as_bytes(), b""),
+        ],
+    })
+}
