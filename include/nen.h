@@ -349,6 +349,22 @@
 #define NEN_IDENTITY_SIGNATURE_SIZE 3309
 
 /**
+ * Bytes that a client draws: `d` and `z` (FIPS 203 §6.1).
+ */
+#define NEN_CLIENT_DRAWS_SIZE 64
+
+/**
+ * Bytes that a server draws: `m` (FIPS 203 §6.2), the HMAC key, and 16 bytes of which the session id is made
+ * (RFC 9562 §5.4).
+ */
+#define NEN_SERVER_DRAWS_SIZE 80
+
+/**
+ * Bytes of a store key.
+ */
+#define NEN_STORE_KEY_SIZE 32
+
+/**
  * How long a session lives unless a server says otherwise: one hour, in milliseconds.
  */
 #define NEN_DEFAULT_SESSION_TTL_MS 3600000
@@ -442,6 +458,13 @@ typedef struct nen_session nen_session;
  * Sessions and used nonces. Any number of threads may use it at once, and any number of servers.
  */
 typedef struct nen_store nen_store;
+
+/**
+ * Under which keys a server seals the records of its sessions in a store that is not its own memory, so that whoever
+ * reads the store reads no key of a session, and whoever writes to it makes no session. Any number of threads may use
+ * it at once; the keys are wiped when it is freed.
+ */
+typedef struct nen_store_keys nen_store_keys;
 
 /**
  * Opens the chunks of a stream, on the client. One thread at a time.
@@ -725,6 +748,21 @@ size_t nen_record_key_size(void);
  * NEN_NONCE_KEY_SIZE, as the library has it.
  */
 size_t nen_nonce_key_size(void);
+
+/**
+ * NEN_STORE_KEY_SIZE, as the library has it.
+ */
+size_t nen_store_key_size(void);
+
+/**
+ * NEN_CLIENT_DRAWS_SIZE, as the library has it.
+ */
+size_t nen_client_draws_size(void);
+
+/**
+ * NEN_SERVER_DRAWS_SIZE, as the library has it.
+ */
+size_t nen_server_draws_size(void);
 
 /**
  * NEN_REMOTE_CLOCK_SLACK_MS, as the library has it.
@@ -1061,6 +1099,52 @@ NEN_MUST_USE int32_t nen_session_clone(const nen_session *session, nen_session *
  * Frees this hold on a session. NULL is accepted.
  */
 void nen_session_free(nen_session *session);
+
+/**
+ * Reads a list of keys, in order and separated by commas: each the base64 of NEN_STORE_KEY_SIZE (32) random bytes, or
+ * the word "plain", which stands for records in the clear. The first one seals, and all of them open. The caller wipes
+ * the text.
+ *
+ * A key is replaced in three steps, each on all servers before the next: the new one last, then first, then alone.
+ * Sealing is turned on in the same way, with "plain" as the old one.
+ *
+ * Errors: NEN_ERR_NULL, NEN_ERR_UTF8; NEN_ERR_OPTION if it is no such list.
+ */
+NEN_MUST_USE
+int32_t nen_store_keys_new(const char *list,
+                           size_t list_len,
+                           nen_store_keys **out);
+
+/**
+ * Writes the record for a store: {"ct","n"} under the first key, or nen_session_to_record() if that is "plain".
+ *
+ * Errors: NEN_ERR_NULL; 4002 if the operating system has no randomness.
+ */
+NEN_MUST_USE
+int32_t nen_store_keys_write(const nen_store_keys *keys,
+                             const nen_session *session,
+                             nen_buffer *out);
+
+/**
+ * Reads the record that a store holds for the session `id`. One in the clear without "expiresAt" ends `ttl_ms`
+ * milliseconds after its creation.
+ *
+ * Errors: NEN_ERR_NULL; NEN_ERR_VALUE if `id` is no session id; 9001 if it is no record, if none of the keys opens it,
+ * and if it is in the clear and "plain" is not listed.
+ */
+NEN_MUST_USE
+int32_t nen_store_keys_read(const nen_store_keys *keys,
+                            const char *id,
+                            size_t id_len,
+                            const uint8_t *record,
+                            size_t record_len,
+                            uint64_t ttl_ms,
+                            nen_session **out);
+
+/**
+ * Frees the keys. NULL is accepted.
+ */
+void nen_store_keys_free(nen_store_keys *keys);
 
 /**
  * Options with their defaults: no identity, the clock corrected, chunks of at most NEN_DEFAULT_MAX_CHUNK bytes.
@@ -1478,6 +1562,17 @@ NEN_MUST_USE int32_t nen_server_options_set_max_body(nen_server_options *options
 NEN_MUST_USE
 int32_t nen_server_options_set_strict(nen_server_options *options,
                                       int32_t on);
+
+/**
+ * Whether a nonce is remembered until its session ends, and not for the window alone: 0 or 1. Default: 0. 1 where a
+ * server that is not strict takes the same sessions, and where whoever read a handshake shall not send a recorded body
+ * again under a signature of his own. It costs memory for each request of a session's life.
+ *
+ * Errors: NEN_ERR_NULL, NEN_ERR_BUSY, NEN_ERR_VALUE.
+ */
+NEN_MUST_USE
+int32_t nen_server_options_set_nonces_for_session(nen_server_options *options,
+                                                  int32_t on);
 
 /**
  * Whether rotate, terminate and status must be signed: 0 or 1. Default: 0, because the TypeScript client does not
@@ -1967,6 +2062,34 @@ int32_t nen_stream_opener_end(nen_stream_opener *opener);
  * Frees an opener. NULL is accepted.
  */
 void nen_stream_opener_free(nen_stream_opener *opener);
+
+/**
+ * nen_handshake_new() from given randomness of NEN_CLIENT_DRAWS_SIZE (64) bytes: for test vectors, and for nothing else.
+ * A session of randomness that somebody else knows is open to them.
+ *
+ * Errors: NEN_ERR_NULL, NEN_ERR_LENGTH; 1002 if an identity could not sign.
+ */
+NEN_MUST_USE
+int32_t nen_derandomized_handshake(const uint8_t *draws,
+                                   size_t draws_len,
+                                   const nen_identity *identity,
+                                   nen_handshake **out_handshake,
+                                   nen_buffer *out_body);
+
+/**
+ * nen_server_accept() from given randomness of NEN_SERVER_DRAWS_SIZE (80) bytes: for test vectors, and for nothing else.
+ *
+ * Errors: NEN_ERR_LENGTH, and those of nen_server_accept().
+ */
+NEN_MUST_USE
+int32_t nen_derandomized_accept(const nen_server *server,
+                                const uint8_t *draws,
+                                size_t draws_len,
+                                const uint8_t *body,
+                                size_t body_len,
+                                uint64_t now_ms,
+                                nen_session **out_session,
+                                nen_buffer *out_answer);
 
 #ifdef __cplusplus
 }  // extern "C"

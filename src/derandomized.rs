@@ -15,10 +15,13 @@ use crate::session::Session;
 use crate::wire::{body::Plaintext, headers::SessionId};
 
 /// Bytes that a client draws: `d` and `z` (FIPS 203 §6.1).
-pub const CLIENT_DRAWS_SIZE: usize = KEM_SEED_SIZE;
+pub const CLIENT_DRAWS_SIZE: usize = 64;
 /// Bytes that a server draws: `m` (FIPS 203 §6.2), the HMAC key, and 16 bytes of which the session id is made
 /// (RFC 9562 §5.4).
-pub const SERVER_DRAWS_SIZE: usize = KEM_MESSAGE_SIZE + HMAC_KEY_SIZE + 16;
+pub const SERVER_DRAWS_SIZE: usize = 80;
+
+const _: () = assert!(CLIENT_DRAWS_SIZE == KEM_SEED_SIZE);
+const _: () = assert!(SERVER_DRAWS_SIZE == KEM_MESSAGE_SIZE + HMAC_KEY_SIZE + 16);
 
 /// [`Handshake::new`] from given randomness. The signature of an identity stays hedged. Errors: ISO-1002.
 pub fn handshake(draws: &[u8; CLIENT_DRAWS_SIZE], identity: Option<&Identity>) -> Result<Handshake> {

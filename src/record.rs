@@ -136,6 +136,11 @@ impl StoreKeys {
         Ok(Self(keys))
     }
 
+    /// The keys in order, as text that is separated by commas: [`StoreKey::parse`].
+    pub fn parse(list: &str) -> std::result::Result<Self, InvalidOption> {
+        list.split(',').map(StoreKey::parse).collect::<std::result::Result<_, _>>().and_then(Self::new)
+    }
+
     /// Writes a session's record: `{"ct","n"}` under the first key, or [`Session::to_record`] if that is `plain`. Errors:
     /// ISO-4002.
     pub fn write(&self, session: &Session) -> Result<Plaintext> {
@@ -233,7 +238,7 @@ mod tests {
     }
 
     fn keys(texts: &[&str]) -> StoreKeys {
-        StoreKeys::new(texts.iter().map(|text| StoreKey::parse(text).unwrap()).collect()).unwrap()
+        StoreKeys::parse(&texts.join(",")).unwrap()
     }
 
     const OLD: &str = "b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28=";
@@ -285,6 +290,9 @@ mod tests {
             assert!(StoreKey::from_bytes(&vec![1; size]).is_err(), "{size}");
         }
         assert!(StoreKeys::new(Vec::new()).is_err());
+        for list in ["", ",", &format!("{OLD},"), &format!("{OLD}, {NEW}"), "plain,Plain"] {
+            assert!(StoreKeys::parse(list).is_err(), "{list}");
+        }
         let (text, bytes) = (keys(&[OLD]), StoreKey::from_bytes(&[b'o'; 32]).unwrap());
         let sealed = StoreKeys::new(vec![bytes]).unwrap().write(&test::session(7)).unwrap();
         assert!(text.read(test::session(7).id(), &sealed, 1).is_ok(), "the same key as text and as bytes");

@@ -369,8 +369,8 @@ fn without_strict_mode_an_absent_signature_is_admitted_and_its_nonce_counts_for_
 
 #[test]
 fn beside_a_lenient_server_a_strict_one_remembers_nonces_for_the_whole_session() {
-    let beside_lenient = ServerOptions { beside_lenient: true, ..ServerOptions::default() };
-    let world = World::new(beside_lenient, ClientOptions::default());
+    let nonces_for_session = ServerOptions { nonces_for_session: true, ..ServerOptions::default() };
+    let world = World::new(nonces_for_session, ClientOptions::default());
     let request = world.seal(Some(b"{}"));
     let signed = request.headers.as_received();
     let unsigned = RequestHeaders { signature: None, timestamp: None, ..signed };

@@ -129,8 +129,8 @@ fn a_reader_of_the_handshake_signs_and_neither_opens_nor_seals() {
 
 #[test]
 fn a_reader_of_the_handshake_replays_a_recorded_body_anywhere_once_its_nonce_is_forgotten() {
-    let resent = |beside_lenient| {
-        let world = World::new(ServerOptions { beside_lenient, ..ServerOptions::default() });
+    let resent = |nonces_for_session| {
+        let world = World::new(ServerOptions { nonces_for_session, ..ServerOptions::default() });
         let request = world.seal(br#"{"amount":1840}"#);
         world.service.admit("POST", "/api/pay", &request.headers, NOW).unwrap();
         let at = |later: u64| {

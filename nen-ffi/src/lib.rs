@@ -31,6 +31,8 @@ pub mod identity;
 
 pub mod session;
 
+pub mod store_keys;
+
 pub mod client;
 
 pub mod call;
@@ -47,11 +49,14 @@ pub mod exchange;
 
 pub mod stream;
 
+pub mod derandomized;
+
 /// Every handle may be used and freed on any thread, and what two threads do with one at once is defined.
 const _: () = {
     const fn any_thread<T: Send + Sync>() {}
     any_thread::<identity::nen_identity>();
     any_thread::<session::nen_session>();
+    any_thread::<store_keys::nen_store_keys>();
     any_thread::<client::nen_client_options>();
     any_thread::<client::nen_client>();
     any_thread::<client::nen_handshake>();

@@ -125,6 +125,24 @@ pub unsafe extern "C" fn nen_server_options_set_strict(options: *mut nen_server_
     })
 }
 
+/// Whether a nonce is remembered until its session ends, and not for the window alone: 0 or 1. Default: 0. 1 where a
+/// server that is not strict takes the same sessions, and where whoever read a handshake shall not send a recorded body
+/// again under a signature of his own. It costs memory for each request of a session's life.
+///
+/// Errors: NEN_ERR_NULL, NEN_ERR_BUSY, NEN_ERR_VALUE.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn nen_server_options_set_nonces_for_session(
+    options: *mut nen_server_options,
+    on: i32,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the conventions of the header.
+        unsafe { lent(options) }?.0.lock()?.nonces_for_session = flag(on)?;
+        Ok(())
+    })
+}
+
 /// Whether rotate, terminate and status must be signed: 0 or 1. Default: 0, because the TypeScript client does not
 /// sign them. Where they are signed, the signature is checked either way.
 ///

@@ -6,7 +6,9 @@ use nen::{
     DEFAULT_MAX_CHUNK, DEFAULT_SESSION_TTL_MS, ENDPOINT_PREFIX, HMAC_KEY_SIZE, IDENTITY_PKCS8_SIZE,
     IDENTITY_PUBLIC_KEY_SIZE, IDENTITY_SIGNATURE_SIZE, KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_KEY_SIZE,
     MAX_HANDSHAKE_BODY, NONCE_HEADER, NONCE_SIZE, PROTOCOL, REMOTE_CLOCK_SLACK_MS, SESSION_HEADER,
-    SHARED_SECRET_SIZE, SIGNATURE_HEADER, SIGNATURE_SIZE, STREAM_NONCE_HEADER, TAG_SIZE, TIMESTAMP_HEADER,
+    SHARED_SECRET_SIZE, SIGNATURE_HEADER, SIGNATURE_SIZE, STORE_KEY_SIZE, STREAM_NONCE_HEADER, TAG_SIZE,
+    TIMESTAMP_HEADER,
+    derandomized::{CLIENT_DRAWS_SIZE, SERVER_DRAWS_SIZE},
 };
 
 use crate::{
@@ -153,6 +155,24 @@ pub extern "C" fn nen_record_key_size() -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn nen_nonce_key_size() -> usize {
     NEN_NONCE_KEY_SIZE
+}
+
+/// NEN_STORE_KEY_SIZE, as the library has it.
+#[unsafe(no_mangle)]
+pub extern "C" fn nen_store_key_size() -> usize {
+    STORE_KEY_SIZE
+}
+
+/// NEN_CLIENT_DRAWS_SIZE, as the library has it.
+#[unsafe(no_mangle)]
+pub extern "C" fn nen_client_draws_size() -> usize {
+    CLIENT_DRAWS_SIZE
+}
+
+/// NEN_SERVER_DRAWS_SIZE, as the library has it.
+#[unsafe(no_mangle)]
+pub extern "C" fn nen_server_draws_size() -> usize {
+    SERVER_DRAWS_SIZE
 }
 
 /// NEN_REMOTE_CLOCK_SLACK_MS, as the library has it.

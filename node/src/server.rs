@@ -31,8 +31,8 @@ pub struct ServerOptions {
     pub max_body: Option<f64>,
     /// Whether unsigned requests are refused.
     pub strict: Option<bool>,
-    /// Whether a server that is not strict takes the same sessions.
-    pub beside_lenient: Option<bool>,
+    /// Whether a nonce is remembered until its session ends.
+    pub nonces_for_session: Option<bool>,
     /// Whether unsigned rotate, terminate and status are refused.
     pub require_signed_lifecycle: Option<bool>,
     /// Whether a handshake without an identity is refused.
@@ -341,7 +341,7 @@ impl ServerOptions {
             window_ms: self.window_ms.map_or(Ok(defaults.window_ms), |ms| unsigned("windowMs", ms))?,
             max_body: self.max_body.map_or(Ok(defaults.max_body), |bytes| size("maxBody", bytes))?,
             strict: self.strict.unwrap_or(defaults.strict),
-            beside_lenient: self.beside_lenient.unwrap_or(defaults.beside_lenient),
+            nonces_for_session: self.nonces_for_session.unwrap_or(defaults.nonces_for_session),
             require_signed_lifecycle: self
                 .require_signed_lifecycle
                 .unwrap_or(defaults.require_signed_lifecycle),

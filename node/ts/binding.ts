@@ -107,7 +107,7 @@ export interface ServerOptions {
   windowMs?: number;
   maxBody?: number;
   strict?: boolean;
-  besideLenient?: boolean;
+  noncesForSession?: boolean;
   requireSignedLifecycle?: boolean;
   requireIdentity?: boolean;
   identities?: Uint8Array[];

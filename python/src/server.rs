@@ -55,7 +55,7 @@ impl Server {
             window_ms: window_ms.map_or(default.window_ms, |Count(ms)| ms),
             max_body: max_body.map_or(default.max_body, |Count(bytes)| bytes),
             strict: strict.unwrap_or(default.strict),
-            beside_lenient: default.beside_lenient,
+            nonces_for_session: default.nonces_for_session,
             require_signed_lifecycle: require_signed_lifecycle.unwrap_or(default.require_signed_lifecycle),
             identities: identities.map_or(default.identities, |Identities(policy)| policy),
         };

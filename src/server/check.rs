@@ -67,7 +67,7 @@ impl Server {
         };
         // Without strict mode a signed request could come again without its signature, and nothing vouches for the
         // time of an unsigned one: every nonce counts for the whole session.
-        let is_window_enough = self.options.strict && !self.options.beside_lenient;
+        let is_window_enough = self.options.strict && !self.options.nonces_for_session;
         let until_ms = if is_window_enough { end_of_window } else { session.expires_ms() };
         Ok(Verified { session, nonce, until_ms, max_body: self.options.max_body })
     }

@@ -32,9 +32,11 @@ pub struct ServerOptions {
     /// Whether requests without a signature are refused. Default: true. Off only for legacy clients that cannot sign: a
     /// signature that is present is still checked.
     pub strict: bool,
-    /// Whether a server that is not strict takes the same sessions, to which a request that was recorded here could be
-    /// sent without its signature. Then a nonce counts for the whole session here, too. Default: false.
-    pub beside_lenient: bool,
+    /// Whether a nonce is remembered until its session ends, and not for the window alone. It costs memory for each
+    /// request of a session's life. To be on where a server that is not strict takes the same sessions, to which a request
+    /// that was recorded here could be sent without its signature; and where whoever read a handshake shall not send a
+    /// recorded body again under a signature of his own. Default: false.
+    pub nonces_for_session: bool,
     /// Whether rotate, terminate and status must be signed. Default: false, because the TypeScript client does not sign
     /// them. Where they are signed, the signature is checked either way.
     pub require_signed_lifecycle: bool,
@@ -50,7 +52,7 @@ impl Default for ServerOptions {
             window_ms: 30_000,
             max_body: 8 * 1024 * 1024,
             strict: true,
-            beside_lenient: false,
+            nonces_for_session: false,
             require_signed_lifecycle: false,
             identities: IdentityPolicy::Optional,
         }

@@ -406,6 +406,23 @@ public:
   }
 };
 
+/** Under which keys records are sealed in a store: base64 of 32 bytes each, or "plain", separated by commas.
+ */
+class store_keys : public detail::owner<nen_store_keys, nen_store_keys_free> {
+public:
+  explicit store_keys(std::string_view list)
+      : owner(detail::output<nen_store_keys *>(nen_store_keys_new, list.data(), list.size())) {}
+
+  [[nodiscard]] buffer write(const session &session) const {
+    return detail::fill(nen_store_keys_write, get(), session.get());
+  }
+  /** Throws 9001 for what is no record, and for one that none of the keys opens. */
+  [[nodiscard]] session read(std::string_view id, std::string_view record, uint64_t ttl_ms) const {
+    return detail::make<session>(nen_store_keys_read, get(), id.data(), id.size(), detail::bytes(record),
+                                 record.size(), ttl_ms);
+  }
+};
+
 /* ── streams ── */
 
 /** Seals the chunks of a stream. */
@@ -481,6 +498,14 @@ public:
   /** Starts one that belongs to no client. */
   explicit handshake(const identity *identity = nullptr) : handshake(started(identity)) {}
   handshake(nen_handshake *taken, buffer body) noexcept : owner(taken), body_(std::move(body)) {}
+  /** From given randomness of NEN_CLIENT_DRAWS_SIZE bytes: for test vectors, and for nothing else. */
+  [[nodiscard]] static handshake derandomized(std::string_view draws, const identity *identity = nullptr) {
+    nen_handshake *made = nullptr;
+    nen_buffer body{};
+    check(
+        nen_derandomized_handshake(detail::bytes(draws), draws.size(), detail::lent(identity), &made, &body));
+    return {made, buffer(body)};
+  }
 
   /** The JSON to POST. */
   std::string_view body() const & noexcept {
@@ -745,6 +770,9 @@ public:
   server_options &strict(bool on) {
     return set(nen_server_options_set_strict(get(), on));
   }
+  server_options &nonces_for_session(bool on) {
+    return set(nen_server_options_set_nonces_for_session(get(), on));
+  }
   server_options &require_signed_lifecycle(bool on) {
     return set(nen_server_options_set_require_signed_lifecycle(get(), on));
   }
@@ -870,6 +898,15 @@ public:
     nen_session *session = nullptr;
     nen_buffer answer{};
     check(nen_server_accept(get(), detail::bytes(body), body.size(), now_ms, &session, &answer));
+    return {nen::session(session), buffer(answer)};
+  }
+  /** From given randomness of NEN_SERVER_DRAWS_SIZE bytes: for test vectors, and for nothing else. */
+  [[nodiscard]] accepted accept_derandomized(std::string_view draws, std::string_view body,
+                                             uint64_t now_ms) const {
+    nen_session *session = nullptr;
+    nen_buffer answer{};
+    check(nen_derandomized_accept(get(), detail::bytes(draws), draws.size(), detail::bytes(body), body.size(),
+                                  now_ms, &session, &answer));
     return {nen::session(session), buffer(answer)};
   }
 };

@@ -123,7 +123,7 @@ export class Guard {
   allowUnsigned(): void {
     if (this.#lenient) return;
     this.#lenient = new binding.Server({ ...this.#policy, strict: false });
-    this.#server = new binding.Server({ ...this.#policy, strict: true, besideLenient: true });
+    this.#server = new binding.Server({ ...this.#policy, strict: true, noncesForSession: true });
   }
 
   /** Where a request belongs: to a session endpoint, nowhere (anything else under the prefix), or the application (null). */
