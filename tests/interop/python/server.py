@@ -14,6 +14,8 @@ import uvicorn
 from fastapi import APIRouter, Body, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from starlette.types import ASGIApp
 
 from nen import RedisSessionStore, SessionStore
@@ -92,7 +94,7 @@ def create_app(*, store: SessionStore | None = None, window_ms: int | None = Non
 def shared_store() -> SessionStore | None:
     """Find the Redis that servers share, if there is one."""
     url = os.environ.get("NEN_REDIS_URL")
-    return RedisSessionStore(redis.asyncio.Redis.from_url(url)) if url else None
+    return RedisSessionStore(redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 1))) if url else None
 
 
 class Server(uvicorn.Server):
