@@ -70,7 +70,15 @@ function sendJson(response, status, value) {
   response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(value));
 }
 
-const redis = process.env.NEN_REDIS_URL ? new Redis(process.env.NEN_REDIS_URL) : undefined;
+const redis = process.env.NEN_REDIS_URL
+  ? new Redis(process.env.NEN_REDIS_URL, {
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 1,
+      lazyConnect: true,
+    })
+  : undefined;
+redis?.on('error', (error) => console.error(error.message));
+await redis?.connect();
 const store = redis ? new RedisSessionStore(redis) : new InMemorySessionStore();
 const protectedRoutes = nenListener(
   (request, response) => route(request)(request, response),
