@@ -15,7 +15,7 @@ async function secureData(request, response) {
 }
 
 async function note(request, response) {
-  sendJson(response, 200, { id: decodeURIComponent(request.url.slice('/api/notes/'.length)) });
+  sendJson(response, 200, { id: decodeURIComponent(pathOf(request).slice('/api/notes/'.length)) });
 }
 
 async function created(request, response) {
@@ -50,10 +50,14 @@ const routes = {
   'POST /api/chat': chat,
 };
 
-function route({ method, url }) {
-  const [path] = url.split('?');
+function route(request) {
+  const [method, path] = [request.method, pathOf(request)];
   if (method === 'GET' && path.startsWith('/api/notes/')) return note;
   return routes[path] ?? routes[`${method} ${path}`] ?? missing;
+}
+
+function pathOf({ url }) {
+  return url.split('?')[0];
 }
 
 function missing(_, response) {
