@@ -99,7 +99,7 @@ test-examples: $(CPEERS) ## the server and the client in C: sanitizers, sessions
 test-python: $(PYNEN) ## the Python package, over real sockets and a real Redis
 	@scripts/require redis-server=redis-server
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet --numprocesses 4
-	cd python && MYPYPATH=../tests/interop $(BIN)/mypy --explicit-package-bases ../tests/interop
+	cd python && MYPYPATH=../tests/interop:../tests/interop/cryptography $(BIN)/mypy --explicit-package-bases ../tests/interop
 
 test-package: $(WHEEL) $(PYNEN) $(NODE) $(RUNTIMES) ## the Python and Node packages as they are installed, on every version at hand
 	@scripts/require readelf=binutils unzip=unzip
