@@ -19,7 +19,7 @@ STOP_SECONDS = 2
 
 FAULT_SERVER = "faults"
 # The only role that these peers need to have a program for. A peer that is not named here needs server and client.
-ONE_SIDED = {FAULT_SERVER: "server", "cryptography": "client"}
+ONE_SIDED = {FAULT_SERVER: "server", "cryptography": "client", "noble": "client"}
 # Servers that know no NEN_REDIS_URL.
 IN_MEMORY = {FAULT_SERVER}
 

@@ -1,13 +1,15 @@
-// The Node client among the interop peers: client BASE_URL
+// The steps of the interop clients in JavaScript, with the library that plays the protocol: steps.mjs LIBRARY BASE_URL
 import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
 import process from 'node:process';
-import { Identity, NenClient, NenError } from '../../../node/dist/index.mjs';
+import { pathToFileURL } from 'node:url';
 
-const [base] = process.argv.slice(2);
+const [library, base] = process.argv.slice(2);
 if (!base) {
   console.error('usage: client BASE_URL');
   process.exit(2);
 }
+const { Identity, NenClient, NenError } = await import(pathToFileURL(resolve(library)).href);
 
 let passed = 0;
 let failed = 0;
@@ -142,6 +144,7 @@ await step('terminate', async () => {
   assert.equal(await client.status(), true);
   assert.deepEqual(await (await bare('/api/nen/status', sid)).json(), { valid: true });
   await client.terminate();
+  assert.equal(client.sessionId, undefined);
   assert.equal(await client.status(), false);
   const status = await bare('/api/nen/status', sid);
   assert.equal(status.status, 401);
