@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use uuid::Uuid;
+use uuid::{Uuid, Variant};
 
 use super::base64;
 use crate::crypto::{SIGNATURE_SIZE, aead::Nonce};
@@ -88,11 +88,12 @@ impl SessionId {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 
-    /// Reads the canonical text: lower case, with hyphens, version 4. Other spellings of a UUID are no session id,
+    /// Reads the canonical text: lower case, with hyphens, version 4, variant of RFC 9562. Other spellings of a UUID are no session id,
     /// because stores use the text as a key.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let id = Self(Uuid::try_parse_ascii(text).ok()?);
-        let canonical = id.0.get_version_num() == 4 && id.to_text().as_bytes() == text;
+        let version_4 = id.0.get_version_num() == 4 && id.0.get_variant() == Variant::RFC4122;
+        let canonical = version_4 && id.to_text().as_bytes() == text;
         canonical.then_some(id)
     }
 
@@ -266,10 +267,20 @@ mod tests {
         let braced = format!("{{{ID}}}");
         let urn = format!("urn:uuid:{ID}");
         let version_1 = ID.replace("-4b6c-", "-1b6c-");
-        let version_1 = version_1.as_str();
-        for text in
-            [&upper, &simple, &braced, &urn, version_1, "", "x", &format!("{ID} "), &format!("{ID}:n:AAAA")]
-        {
+        let other_variant = ID.replace("-8d7e-", "-cd7e-");
+        let (version_1, other_variant) = (version_1.as_str(), other_variant.as_str());
+        for text in [
+            &upper,
+            &simple,
+            &braced,
+            &urn,
+            version_1,
+            other_variant,
+            "",
+            "x",
+            &format!("{ID} "),
+            &format!("{ID}:n:AAAA"),
+        ] {
             assert_eq!(SessionId::parse(text.as_bytes()), None, "{text}");
         }
     }
