@@ -12,19 +12,23 @@ pub const STREAM_HEADERS: [(&str, &str); 3] =
 pub(crate) const FRAME_START: &[u8] = b"data: ";
 pub(crate) const FRAME_END: &[u8] = b"\n\n";
 
+/// What may stand before the first line.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Splits arriving bytes into frames. Comments and other fields are skipped; lines may end in LF, CR or both.
 pub(crate) struct FrameReader {
     line: Vec<u8>,
     data: Vec<u8>,
     has_data: bool,
     after_cr: bool,
+    first_line: bool,
     limit: usize,
 }
 
 impl FrameReader {
     /// `limit` is the most bytes of a line and of a frame's data.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { line: Vec::new(), data: Vec::new(), has_data: false, after_cr: false, limit }
+        Self { line: Vec::new(), data: Vec::new(), has_data: false, after_cr: false, first_line: true, limit }
     }
 
     /// Takes in `bytes` and hands the data of each frame they complete to `on_frame`. Errors: ISO-6001 if a frame
@@ -60,6 +64,9 @@ impl FrameReader {
     }
 
     fn end_line(&mut self, on_frame: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        if std::mem::take(&mut self.first_line) && self.line.starts_with(BYTE_ORDER_MARK) {
+            self.line.drain(..BYTE_ORDER_MARK.len());
+        }
         if self.line.is_empty() {
             let complete = std::mem::take(&mut self.has_data);
             let outcome = if complete { on_frame(&self.data) } else { Ok(()) };
@@ -113,6 +120,14 @@ mod tests {
             let (a, b) = stream.split_at(at);
             assert_eq!(frames(&[a, b]), expected, "split at {at}");
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_once_at_the_start() {
+        let mark = BYTE_ORDER_MARK;
+        assert_eq!(frames(&[mark, b"data: one\n\n", mark, b"data: no\n\n"]), ["one"]);
+        assert_eq!(frames(&[&mark[..1], &mark[1..], b"data: one\n\n"]), ["one"]);
+        assert!(frames(&[mark, mark, b"data: no\n\n"]).is_empty());
     }
 
     #[test]

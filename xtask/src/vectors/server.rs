@@ -199,6 +199,10 @@ pub(super) fn requests() -> Made<File> {
             ),
             one("a session id in upper case", good.clone().header(sid, id.to_uppercase()).refused(NoSession)),
             one("a session id in braces", good.clone().header(sid, format!("{{{id}}}")).refused(NoSession)),
+            one(
+                "a session id of another variant",
+                good.clone().header(sid, "11111111-2222-4333-c444-555555555555").refused(NoSession),
+            ),
             one("no session id", good.clone().header(sid, "session").refused(NoSession)),
             one("the session header twice", good.clone().twice(sid).refused(NoSession)),
             one("a session that has ended", good.clone().at(session.expires_ms()).refused(NoSession)),
