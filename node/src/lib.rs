@@ -42,10 +42,10 @@ pub const STREAM_CONTENT_TYPE: &str = nen::STREAM_CONTENT_TYPE;
 #[napi]
 pub const STREAM_NONCE_HEADER: &str = nen::STREAM_NONCE_HEADER;
 
-/// The headers of a sealed stream, but for its nonce: names and values in turn.
+/// The headers of a sealed stream, but for its nonce: names and values.
 #[napi(catch_unwind)]
-pub fn stream_headers() -> Vec<&'static str> {
-    nen::STREAM_HEADERS.iter().flat_map(|(name, value)| [*name, *value]).collect()
+pub fn stream_headers() -> Vec<Vec<&'static str>> {
+    nen::STREAM_HEADERS.iter().map(|(name, value)| vec![*name, *value]).collect()
 }
 
 /// The headers of a request that an application behind nen does not see, in lower case.

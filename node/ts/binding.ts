@@ -185,7 +185,7 @@ export interface Binding {
   errorTable(): ErrorInfo[];
   registerErrorFactory(factory: (code: string, detail: string) => Error): void;
   errorBody(code: string): Buffer;
-  streamHeaders(): string[];
+  streamHeaders(): HeaderPairs;
   signedHeaders(): string[];
   hiddenRequestHeaders(): string[];
   hiddenAnswerHeaders(): string[];

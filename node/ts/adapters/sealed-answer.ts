@@ -13,7 +13,7 @@ import { type HeadArguments, mergeHead } from './head.js';
 import { bytesOf, type Callback, type EndArguments, endArguments, type WriteArguments } from './write.js';
 
 const HIDDEN = new Set(binding.hiddenAnswerHeaders());
-const STREAM_HEADERS = pairs(binding.streamHeaders());
+const STREAM_HEADERS = binding.streamHeaders();
 
 /** Headers that tell of the connection, not of the answer. */
 const OF_THE_CONNECTION = new Set(['connection', 'keep-alive', 'date', 'transfer-encoding']);
@@ -396,8 +396,4 @@ function writeAfterEnd(): Error {
 function refused(): Error {
   const error = new Error('the answer was refused: nobody reads it');
   return Object.assign(error, { code: 'ERR_STREAM_DESTROYED' });
-}
-
-function pairs(flat: string[]): [string, string][] {
-  return flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? '']] : [])) as [string, string][];
 }

@@ -110,9 +110,7 @@ function stream(
   headers: Headers,
 ): Response {
   const sealer = exchange.stream();
-  for (let at = 0; at < streamHeaders.length; at += 2) {
-    headers.set(streamHeaders[at] as string, streamHeaders[at + 1] as string);
-  }
+  for (const [name, value] of streamHeaders) headers.set(name, value);
   headers.set(binding.STREAM_NONCE_HEADER, sealer.nonceHeader);
   // These forbid a body.
   const init = { status: status === 204 || status === 205 ? 200 : status, headers };
