@@ -24,7 +24,7 @@ pub struct ClientOptions {
 /// A client and its current session.
 #[napi]
 pub struct Client {
-    inner: Arc<nen::Client>,
+    pub(crate) inner: Arc<nen::Client>,
 }
 
 #[napi]
@@ -51,7 +51,7 @@ impl Client {
     #[napi(catch_unwind)]
     pub fn handshake(&self) -> AsyncTask<Background<Handshake>> {
         let client = Arc::clone(&self.inner);
-        Background::start(move || Ok(Handshake { inner: Some(client.handshake()?) }))
+        Background::start(move || client.handshake().map(Handshake::new))
     }
 
     /// Completes a handshake with the server's answer. Errors: the server's own code, ISO-1004.
@@ -100,6 +100,12 @@ impl Client {
 #[napi]
 pub struct Handshake {
     inner: Option<nen::Handshake>,
+}
+
+impl Handshake {
+    pub(crate) const fn new(handshake: nen::Handshake) -> Self {
+        Self { inner: Some(handshake) }
+    }
 }
 
 #[napi]

@@ -5,7 +5,7 @@ use napi::{
     bindgen_prelude::{BufferSlice, ToNapiValue, TypeName},
     sys,
 };
-use nen::Plaintext;
+use nen::{Plaintext, SessionId};
 
 /// Bytes that JavaScript receives as a `Buffer` of its own: copied, never external memory.
 pub struct Bytes(pub(crate) Vec<u8>);
@@ -81,6 +81,12 @@ pub(crate) fn unsigned(name: &str, value: f64) -> Result<u64> {
 /// A JavaScript number as a size in bytes.
 pub(crate) fn size(name: &str, value: f64) -> Result<usize> {
     Ok(usize::try_from(unsigned(name, value)?).unwrap_or(usize::MAX))
+}
+
+pub(crate) fn session_id(text: &str) -> Result<SessionId> {
+    // The text is not in the error: whoever knows a session's id can end the session.
+    let invalid = || Error::new(Status::InvalidArg, "the session id must be a UUIDv4 in lower case");
+    SessionId::parse(text.as_bytes()).ok_or_else(invalid)
 }
 
 /// A moment, in Unix milliseconds.

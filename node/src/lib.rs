@@ -17,7 +17,9 @@ pub mod identity;
 pub mod lifecycle;
 pub mod primitives;
 pub mod server;
+pub mod session;
 pub mod steps;
+pub mod store_keys;
 pub mod stream;
 
 use napi_derive::napi;

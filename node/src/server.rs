@@ -9,13 +9,14 @@ use napi::{
 use napi_derive::napi;
 use nen::{
     AnswerHead, Claim, Code, Form, IdentityKey, IdentityPolicy, MemoryLimits, Nonce, NonceClaim, RequestHead,
-    RequestHeaders, Route, SessionId, Store,
+    RequestHeaders, Route, Store,
 };
 
 use crate::background::Background;
-use crate::convert::{Bytes, SecretBytes, SecretText, moment, size, unsigned};
+use crate::convert::{Bytes, SecretBytes, SecretText, moment, session_id, size, unsigned};
 use crate::error::{misuse, thrown};
 use crate::steps::{AdmitCall, EndpointCall};
+use crate::store_keys::StoreKeys;
 use crate::stream::StreamSealer;
 
 /// The settings of a `Server`; what is left out has the core's default.
@@ -107,12 +108,13 @@ impl MemoryStore {
         Ok(session.map(|session| SecretText(record(session).into())))
     }
 
-    /// Keeps a record until its end. Errors: ISO-9001.
+    /// Keeps the session of a record in the clear until its end. Errors: ISO-9001.
     #[napi(catch_unwind)]
     pub fn set(&self, env: Env, sid: String, record: String, expires_ms: f64, now_ms: f64) -> Result<()> {
         let (id, record) = (session_id(&sid)?, nen::Plaintext::new(record.into_bytes()));
         let (expires_ms, now_ms) = (unsigned("expiresMs", expires_ms)?, moment(now_ms)?);
         nen::Session::from_record(id, &record, 0)
+            .map_err(|_| NO_SESSION)
             .and_then(|session| self.inner.set(Arc::new(session.with_end(expires_ms)), now_ms))
             .map_err(|error| thrown(env, error))
     }
@@ -163,6 +165,12 @@ impl MemoryStore {
     }
 }
 
+const NO_SESSION: nen::Error = nen::Error::new(
+    Code::StoreUnavailable,
+    "memory keeps sessions, and was given what is no record in the clear: beside storeKeys, pass an InMemorySessionStore \
+     itself, and none that wraps or extends it",
+);
+
 /// The key of a session's record in a shared store.
 #[napi(catch_unwind)]
 pub fn record_key(sid: String) -> Result<String> {
@@ -181,12 +189,6 @@ fn nonce_claim(sid: &str, nonce: &[u8], until_ms: u64) -> Result<NonceClaim> {
     Ok(NonceClaim { session: session_id(sid)?, nonce, until_ms })
 }
 
-fn session_id(text: &str) -> Result<SessionId> {
-    // The text is not in the error: whoever knows a session's id can end the session.
-    let invalid = || Error::new(Status::InvalidArg, "the session id must be a UUIDv4 in lower case");
-    SessionId::parse(text.as_bytes()).ok_or_else(invalid)
-}
-
 /// The body of an answer with an error: its code and message.
 #[napi(catch_unwind)]
 pub fn error_body(code: String) -> Result<Bytes> {
@@ -195,21 +197,25 @@ pub fn error_body(code: String) -> Result<Bytes> {
     Ok(Bytes(nen::Answer::error(&nen::Error::new(*code.ok_or_else(unknown)?, "")).into_body()))
 }
 
-/// A server's policy.
+/// A server's policy, and the keys of its records in stores that are asked in steps.
 #[napi]
 pub struct Server {
-    inner: Arc<nen::Server>,
+    pub(crate) inner: Arc<nen::Server>,
+    store_keys: Arc<nen::StoreKeys>,
 }
 
 #[napi]
 impl Server {
-    /// A server with these options, which are checked here.
+    /// A server with these options, which are checked here. Without store keys, records are in the clear.
     #[napi(constructor, catch_unwind)]
-    pub fn new(env: Env, options: Option<ServerOptions>) -> Result<Self> {
+    pub fn new(env: Env, options: Option<ServerOptions>, store_keys: Option<&StoreKeys>) -> Result<Self> {
         let options =
             options.map_or_else(|| Ok(nen::ServerOptions::default()), |options| options.read(env))?;
         let invalid = |error: nen::InvalidOption| misuse(env, error.to_string());
-        Ok(Self { inner: Arc::new(nen::Server::new(options).map_err(invalid)?) })
+        Ok(Self {
+            inner: Arc::new(nen::Server::new(options).map_err(invalid)?),
+            store_keys: store_keys.map(|keys| Arc::clone(&keys.inner)).unwrap_or_default(),
+        })
     }
 
     /// Where a request belongs: the name of a session endpoint (`handshake`, `rotate`, `terminate`, `status`),
@@ -258,11 +264,12 @@ impl Server {
         body: &[u8],
         now_ms: f64,
     ) -> Result<AsyncTask<Background<EndpointCall>>> {
-        let (endpoint, server, now_ms) = (endpoint_of(&endpoint)?, Arc::clone(&self.inner), moment(now_ms)?);
+        let (endpoint, now_ms) = (endpoint_of(&endpoint)?, moment(now_ms)?);
+        let (server, store_keys) = (Arc::clone(&self.inner), Arc::clone(&self.store_keys));
         let (head, body) = (RequestHead::new(pick(&headers), &method, &target), body.to_vec());
         Ok(Background::start(move || {
             let call = nen::EndpointCall::new(&server, endpoint, head, &body, now_ms)?;
-            Ok(EndpointCall::new(server, call))
+            Ok(EndpointCall::new(server, store_keys, call))
         }))
     }
 
@@ -300,7 +307,8 @@ impl Server {
         now_ms: f64,
     ) -> Result<AdmitCall> {
         let head = RequestHead::new(pick(&headers), &method, &target);
-        AdmitCall::new(Arc::clone(&self.inner), head, moment(now_ms)?).map_err(|error| thrown(env, error))
+        let call = nen::AdmitCall::new(head, moment(now_ms)?).map_err(|error| thrown(env, error))?;
+        Ok(AdmitCall::new(Arc::clone(&self.inner), Arc::clone(&self.store_keys), call))
     }
 }
 

@@ -1,16 +1,13 @@
 //! The check of a request, and a session endpoint, in steps: for stores that are asked from JavaScript.
 
-use std::{
-    mem,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use napi::{
     Env, Result, Unknown, ValueType,
     bindgen_prelude::{AsyncTask, JsValue},
 };
 use napi_derive::napi;
-use nen::{Claim, Code, Error, Plaintext, Reply, RequestHead, Session, SessionId, Step};
+use nen::{Claim, Code, Error, Plaintext, Reply, SessionId, Step, StoreKeys};
 
 use crate::background::Background;
 use crate::call::lock;
@@ -55,23 +52,18 @@ impl Replied {
         })
     }
 
-    fn session(&self, server: &nen::Server, id: SessionId) -> nen::Result<Option<Arc<Session>>> {
-        match self {
-            Self::Record(record) => {
-                let session = Session::from_record(id, record, server.options().session_ttl_ms)?;
-                Ok(Some(Arc::new(session)))
+    fn to(&self, step: &Step, server: &nen::Server, keys: &StoreKeys) -> nen::Result<Reply> {
+        Ok(match (step, self) {
+            (Step::Get(_), Self::Nothing) => Reply::Session(None),
+            (Step::Get(id), Self::Record(record)) => {
+                let session = keys.read(*id, record, server.options().session_ttl_ms)?;
+                Reply::Session(Some(Arc::new(session)))
             }
-            Self::Nothing => Ok(None),
-            Self::Boolean(_) | Self::Nonsense => Err(NO_REPLY),
-        }
-    }
-
-    const fn claim(&self) -> nen::Result<Claim> {
-        match self {
-            Self::Boolean(true) => Ok(Claim::Fresh),
-            Self::Boolean(false) => Ok(Claim::Replay),
-            _ => Err(NO_REPLY),
-        }
+            (Step::Claim(_), Self::Boolean(true)) => Reply::Claim(Claim::Fresh),
+            (Step::Claim(_), Self::Boolean(false)) => Reply::Claim(Claim::Replay),
+            (Step::Get(_) | Step::Claim(_), _) => return Err(NO_REPLY),
+            (Step::Set(_) | Step::Replace(..) | Step::Delete(_) | Step::Answer, _) => Reply::Stored,
+        })
     }
 }
 
@@ -79,33 +71,25 @@ impl Replied {
 #[napi]
 pub struct AdmitCall {
     server: Arc<nen::Server>,
-    now_ms: u64,
-    state: Admission,
-}
-
-enum Admission {
-    Get(RequestHead),
-    Claim(nen::Verified),
-    Admitted(nen::Exchange),
-    Over,
+    store_keys: Arc<StoreKeys>,
+    /// None once its exchange was taken, and after a failure.
+    call: Option<nen::AdmitCall>,
 }
 
 impl AdmitCall {
-    pub(crate) fn new(server: Arc<nen::Server>, head: RequestHead, now_ms: u64) -> nen::Result<Self> {
-        head.read()?;
-        Ok(Self { server, now_ms, state: Admission::Get(head) })
+    pub(crate) const fn new(
+        server: Arc<nen::Server>,
+        store_keys: Arc<StoreKeys>,
+        call: nen::AdmitCall,
+    ) -> Self {
+        Self { server, store_keys, call: Some(call) }
     }
 
-    fn next(&mut self, reply: &Replied) -> nen::Result<Admission> {
-        match mem::replace(&mut self.state, Admission::Over) {
-            Admission::Get(head) => {
-                let request = head.read()?;
-                let session = reply.session(&self.server, request.session_id())?;
-                self.server.verify(&request, session, self.now_ms).map(Admission::Claim)
-            }
-            Admission::Claim(verified) => verified.admit(reply.claim()?).map(Admission::Admitted),
-            Admission::Admitted(_) | Admission::Over => Err(OUT_OF_STEP),
-        }
+    fn next(&mut self, reply: &Replied) -> nen::Result<()> {
+        let mut call = self.call.take().ok_or(OUT_OF_STEP)?;
+        call.resume(&self.server, reply.to(&call.step()?, &self.server, &self.store_keys)?)?;
+        self.call = Some(call);
+        Ok(())
     }
 }
 
@@ -114,13 +98,8 @@ impl AdmitCall {
     /// What to ask the store next; null at the end.
     #[napi(catch_unwind)]
     pub fn step(&self, env: Env) -> Result<Option<Question>> {
-        let step = match &self.state {
-            Admission::Get(head) => head.read().map(|request| Step::Get(request.session_id())),
-            Admission::Claim(verified) => Ok(Step::Claim(verified.claim())),
-            Admission::Admitted(_) => Ok(Step::Answer),
-            Admission::Over => Err(OUT_OF_STEP),
-        };
-        step.map(question).map_err(|error| thrown(env, error))
+        let step = self.call.as_ref().ok_or(OUT_OF_STEP).and_then(nen::AdmitCall::step);
+        step.and_then(|step| question(step, &self.store_keys)).map_err(|error| thrown(env, error))
     }
 
     /// Takes what the store replied to the last question. Errors: ISO-2002, ISO-3005, ISO-3001, ISO-3002, ISO-3003,
@@ -128,17 +107,14 @@ impl AdmitCall {
     #[napi(catch_unwind)]
     pub fn resume(&mut self, env: Env, reply: Unknown<'_>) -> Result<()> {
         let reply = Replied::read(&reply)?;
-        self.state = self.next(&reply).map_err(|error| thrown(env, error))?;
-        Ok(())
+        self.next(&reply).map_err(|error| thrown(env, error))
     }
 
     /// The request, let in; once.
     #[napi(catch_unwind)]
     pub fn result(&mut self, env: Env) -> Result<Exchange> {
-        match mem::replace(&mut self.state, Admission::Over) {
-            Admission::Admitted(exchange) => Ok(Exchange::new(exchange)),
-            _ => Err(thrown(env, OUT_OF_STEP)),
-        }
+        let call = self.call.take().ok_or(OUT_OF_STEP);
+        call.and_then(nen::AdmitCall::into_exchange).map(Exchange::new).map_err(|error| thrown(env, error))
     }
 }
 
@@ -147,13 +123,14 @@ impl AdmitCall {
 #[napi]
 pub struct EndpointCall {
     server: Arc<nen::Server>,
+    store_keys: Arc<StoreKeys>,
     /// None while it is worked on, once its answer was taken, and after a failure.
     call: Arc<Mutex<Option<nen::EndpointCall>>>,
 }
 
 impl EndpointCall {
-    pub(crate) fn new(server: Arc<nen::Server>, call: nen::EndpointCall) -> Self {
-        Self { server, call: Arc::new(Mutex::new(Some(call.without_replace()))) }
+    pub(crate) fn new(server: Arc<nen::Server>, store_keys: Arc<StoreKeys>, call: nen::EndpointCall) -> Self {
+        Self { server, store_keys, call: Arc::new(Mutex::new(Some(call.without_replace()))) }
     }
 }
 
@@ -163,23 +140,18 @@ impl EndpointCall {
     #[napi(catch_unwind)]
     pub fn step(&self, env: Env) -> Result<Option<Question>> {
         let step = lock(&self.call).as_ref().ok_or(OUT_OF_STEP).and_then(nen::EndpointCall::step);
-        step.map(question).map_err(|error| thrown(env, error))
+        step.and_then(|step| question(step, &self.store_keys)).map_err(|error| thrown(env, error))
     }
 
     /// Takes what the store replied to the last question. Errors: ISO-1001, ISO-1002, ISO-2002, ISO-3001 to ISO-3005,
     /// ISO-5001, ISO-6001, ISO-6002; ISO-9001 for a reply that is none. After an error the call is over.
     #[napi(catch_unwind)]
     pub fn resume(&self, reply: Unknown<'_>) -> Result<AsyncTask<Background<()>>> {
-        let (server, state, reply) =
-            (Arc::clone(&self.server), Arc::clone(&self.call), Replied::read(&reply)?);
+        let (state, reply) = (Arc::clone(&self.call), Replied::read(&reply)?);
+        let (server, store_keys) = (Arc::clone(&self.server), Arc::clone(&self.store_keys));
         Ok(Background::start(move || {
             let mut call = lock(&state).take().ok_or(OUT_OF_STEP)?;
-            let reply = match call.step()? {
-                Step::Get(id) => Reply::Session(reply.session(&server, id)?),
-                Step::Claim(_) => Reply::Claim(reply.claim()?),
-                _ => Reply::Stored,
-            };
-            call.resume(&server, reply)?;
+            call.resume(&server, reply.to(&call.step()?, &server, &store_keys)?)?;
             *lock(&state) = Some(call);
             Ok(())
         }))
@@ -194,7 +166,7 @@ impl EndpointCall {
 }
 
 #[allow(clippy::cast_precision_loss)] // times are below 2^53
-fn question(step: Step) -> Option<Question> {
+fn question(step: Step, keys: &StoreKeys) -> nen::Result<Option<Question>> {
     let ask = |method, sid: SessionId| Question {
         method,
         sid: sid.to_text(),
@@ -202,7 +174,7 @@ fn question(step: Step) -> Option<Question> {
         nonce: None,
         until_ms: None,
     };
-    Some(match step {
+    Ok(Some(match step {
         Step::Get(id) => ask("get", id),
         Step::Claim(claim) => Question {
             nonce: Some(Bytes(claim.nonce.as_bytes().to_vec())),
@@ -210,13 +182,13 @@ fn question(step: Step) -> Option<Question> {
             ..ask("claimNonce", claim.session)
         },
         Step::Set(session) => Question {
-            record: Some(SecretText(Plaintext::new(session.to_record().as_bytes().to_vec()))),
+            record: Some(SecretText(keys.write(&session)?)),
             until_ms: Some(session.expires_ms() as f64),
             ..ask("set", session.id())
         },
         Step::Delete(id) => ask("delete", id),
-        Step::Replace(..) | Step::Answer => return None,
-    })
+        Step::Replace(..) | Step::Answer => return Ok(None),
+    }))
 }
 
 const NO_REPLY: Error =

@@ -18,7 +18,7 @@ const INTERFACES = {
   Server: 'NativeServer',
 };
 /** Classes that JavaScript gets from methods alone. */
-const RETURNED = ['AdmitCall', 'Call', 'EndpointCall', 'Exchange', 'Handshake', 'LifecycleCall'];
+const RETURNED = ['Accepted', 'AdmitCall', 'Call', 'EndpointCall', 'Exchange', 'Handshake', 'LifecycleCall'];
 RETURNED.push('StreamOpener', 'StreamSealer');
 
 const SHAPE = `
@@ -43,12 +43,14 @@ function shapes() {
       named(Object.keys(own), (member) => (own[member].get ? 'getter' : 'method')),
     ];
   });
-  const statics = Object.getOwnPropertyNames(binding.Identity).filter(
-    (name) => !['length', 'name', 'prototype', 'arguments', 'caller'].includes(name),
-  );
+  const statics = (name) =>
+    Object.getOwnPropertyNames(binding[name]).filter(
+      (name) => !['length', 'name', 'prototype', 'arguments', 'caller'].includes(name),
+    );
   return [
     ['Shape<native.Binding>', named(top, kindOf)],
-    ["Shape<native.Binding['Identity']>", named(statics, () => 'function')],
+    ["Shape<native.Binding['Identity']>", named(statics('Identity'), () => 'function')],
+    ["Shape<native.Binding['Session']>", named(statics('Session'), () => 'function')],
     ...members,
   ];
 }
@@ -80,8 +82,8 @@ test('binding.ts names every export, method and getter of the binary, and no oth
 });
 
 test('a name that only one side has is found', () => {
-  const [[top, { kemGenerate, ...fewer }], identity, [members, first]] = shapes();
-  const { stdout } = compile([[top, fewer], identity, [members, { ...first, more: 'method' }]]);
+  const [[top, { kemGenerate, ...fewer }], identity, session, [members, first]] = shapes();
+  const { stdout } = compile([[top, fewer], identity, session, [members, { ...first, more: 'method' }]]);
   assert.match(stdout, /'kemGenerate' is missing/);
   assert.match(stdout, /more"' does not exist/);
   assert.equal(stdout.match(/error TS/g).length, 2, stdout);

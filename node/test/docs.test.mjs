@@ -4,9 +4,10 @@
 // `next start` start a server, at a port of ours in place of 3000, which runs until the page starts another one; any
 // other command ends. All other JavaScript of a page is one module, which runs at its end. A line
 // `console.log(...); // this` prints this, after what the lines before it print. A page that names port 6379 has a
-// Redis; one with TypeScript is a Next.js project.
+// Redis, and all have a store key; one with TypeScript is a Next.js project.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import {
   cpSync,
   existsSync,
@@ -26,6 +27,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NODE = join(ROOT, 'node');
 /** Where the Makefile installs Next.js, as test/next/package-lock.json has it. */
 const NEXT = join(ROOT, 'target/nextjs');
+
+const STORE_KEY = randomBytes(32).toString('base64');
 
 const PAGES = readdirSync(join(ROOT, 'docs/node'))
   .sort()
@@ -96,7 +99,12 @@ class Reader {
     if (command === 'npx') args[0] = join(this.#folder, 'node_modules/.bin', args[0]);
     const serves = args[0] === 'server.mjs' || ['dev', 'start'].includes(args[1]);
     if (serves) await this.close();
-    const env = { ...process.env, PORT: `${this.#ports.http}`, NEXT_TELEMETRY_DISABLED: '1' };
+    const env = {
+      ...process.env,
+      PORT: `${this.#ports.http}`,
+      NEN_STORE_KEY: STORE_KEY,
+      NEXT_TELEMETRY_DISABLED: '1',
+    };
     const program = new Program(process.execPath, args, { cwd: this.#folder, env });
     if (serves) {
       this.#server = program;

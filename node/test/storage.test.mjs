@@ -14,6 +14,7 @@ import { Redis } from 'ioredis';
 import { binding } from '../dist/binding.js';
 import { Guard } from '../dist/server/guard.js';
 import { clients, plain } from './clients.mjs';
+import { Peer } from './peer.mjs';
 import { RedisServer } from './redis.mjs';
 import { startUpstash, TOKEN } from './upstash.mjs';
 
@@ -36,47 +37,6 @@ class OwnStore {
   set = (sid, record, expiresMs) => this.#do('set', sid, record, expiresMs);
   delete = (sid) => this.#do('delete', sid);
   claimNonce = (sid, nonce, untilMs) => this.#do('claimNonce', sid, nonce, untilMs);
-}
-
-/** A client of a guard, without HTTP between them. */
-class Peer {
-  client = new binding.Client({}, null);
-
-  constructor(guard) {
-    this.guard = guard;
-  }
-
-  static async connect(guard) {
-    const peer = new Peer(guard);
-    await peer.handshake();
-    return peer;
-  }
-
-  async handshake() {
-    const handshake = await this.client.handshake();
-    const { status, body } = await this.respond('handshake', 'POST', [], handshake.body);
-    this.client.establish(handshake, status, body, Date.now());
-  }
-
-  request() {
-    const { headers } = this.client.call('GET', '/api/data').seal(null, Date.now());
-    return { method: 'GET', target: '/api/data', headers: headers.flat() };
-  }
-
-  async admit(request = this.request()) {
-    return this.guard.admit(request);
-  }
-
-  async respond(endpoint, method, headers, body = Buffer.alloc(0)) {
-    return this.guard.respond(endpoint, { method, target: `/api/nen/${endpoint}`, headers }, body);
-  }
-
-  async lifecycle(name, method) {
-    const call = this.client[name](`/api/nen/${name}`);
-    const { headers, body } = await call.seal(Date.now());
-    const answer = await this.respond(name, method, headers.flat(), body);
-    return call.open(answer.status, null, answer.body, Date.now());
-  }
 }
 
 const guardOn = (store, log = () => {}) => new Guard({ store, storeTimeoutMs: TIMEOUT_MS, log });

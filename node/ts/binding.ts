@@ -141,6 +141,26 @@ export interface EndpointCall {
   result(): Answer;
 }
 
+export interface StoreKeys {
+  read(sid: string, record: string, ttlMs: number): Session;
+  write(session: Session): string;
+}
+
+/** A session by itself: for test vectors. */
+export interface Session {
+  readonly sid: string;
+  readonly identity: Buffer | null;
+  toRecord(): string;
+  sign(method: string, target: string, timestampMs: number, nonce: Uint8Array): Buffer;
+  seal(nonce: Uint8Array, plaintext: Uint8Array): Buffer;
+  open(nonce: Uint8Array, sealed: Uint8Array): Buffer;
+}
+
+export interface Accepted {
+  readonly session: Session;
+  readonly answer: Buffer;
+}
+
 export type Endpoint = 'handshake' | 'rotate' | 'terminate' | 'status';
 
 export interface NativeServer {
@@ -212,7 +232,13 @@ export interface Binding {
     maxNonces?: number;
     maxNoncesPerSession?: number;
   }) => MemoryStore;
-  readonly Server: new (options?: ServerOptions) => NativeServer;
+  readonly Server: new (options?: ServerOptions, storeKeys?: StoreKeys) => NativeServer;
+  readonly StoreKeys: new (keys: readonly (string | Uint8Array)[]) => StoreKeys;
+  readonly Session: { ofClient(client: NativeClient): Session };
+  /** For test vectors, and for nothing else: a session whose randomness somebody knows is open to them. */
+  derandomizedHandshake(draws: Uint8Array): NativeHandshake;
+  /** As {@link derandomizedHandshake}. */
+  derandomizedAccept(server: NativeServer, draws: Uint8Array, body: Uint8Array, nowMs: number): Accepted;
   kemGenerate(): KeyPair;
   kemEncapsulate(publicKey: Uint8Array): { sharedSecret: Buffer; ciphertext: Buffer };
   kemDecapsulate(secretKey: Uint8Array, ciphertext: Uint8Array): Buffer;

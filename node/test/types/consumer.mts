@@ -52,6 +52,11 @@ await client.rotate({ signal: perhaps });
 await client.status({ signal: null });
 new NenClient('https://api.example.com', { maxAnswer: perhapsNumber });
 createNen({ maxBody: perhapsNumber });
+createNen({ storeKeys: [new Uint8Array(32), 'plain'] as const });
+// @ts-expect-error a variable that is not set must not turn the sealing off
+createNen({ storeKeys: undefined });
+// @ts-expect-error the same for one key
+createNen({ storeKeys: [undefined as string | undefined] });
 const alive: boolean = await client.status();
 await client.terminate();
 const sid: string | undefined = client.sessionId;

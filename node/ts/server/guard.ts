@@ -8,6 +8,7 @@ import {
   type Exchange,
   type NativeServer,
   type ServerOptions,
+  type StoreKeys,
   type WholeForm,
 } from '../binding.js';
 import { NenError } from '../error.js';
@@ -28,6 +29,7 @@ const BACKGROUND_BYTES = 256 * 1024;
 const OPTIONS: Record<keyof NenOptions, true> = {
   store: true,
   storeTimeoutMs: true,
+  storeKeys: true,
   prefix: true,
   externalPrefix: true,
   sessionTtlMs: true,
@@ -52,6 +54,7 @@ export class Guard {
   readonly maxChunk: number;
   readonly events: Events;
   readonly #policy: ServerOptions;
+  readonly #storeKeys: StoreKeys | undefined;
   readonly #storeTimeoutMs: number;
   readonly #strict: boolean;
   #server: NativeServer;
@@ -85,8 +88,9 @@ export class Guard {
     this.#externalPrefix = externalPrefix.replace(/\/+$/, '');
     this.events = new Events(log);
     this.#policy = policyOf(options);
+    this.#storeKeys = storeKeysOf(options);
     this.#strict = strict;
-    this.#server = new binding.Server({ ...this.#policy, strict: true });
+    this.#server = this.#serverOf({ strict: true });
     if (!strict) this.allowUnsigned();
     this.#storeTimeoutMs = options.storeTimeoutMs ?? 2000;
     const { store = new InMemorySessionStore() } = options;
@@ -99,6 +103,10 @@ export class Guard {
 
   set store(store: SessionStore) {
     this.#storage = this.#storageOf(store);
+  }
+
+  #serverOf(options: ServerOptions): NativeServer {
+    return new binding.Server({ ...this.#policy, ...options }, this.#storeKeys);
   }
 
   #storageOf(store: SessionStore): Storage {
@@ -122,8 +130,8 @@ export class Guard {
    */
   allowUnsigned(): void {
     if (this.#lenient) return;
-    this.#lenient = new binding.Server({ ...this.#policy, strict: false });
-    this.#server = new binding.Server({ ...this.#policy, strict: true, noncesForSession: true });
+    this.#lenient = this.#serverOf({ strict: false });
+    this.#server = this.#serverOf({ strict: true, noncesForSession: true });
   }
 
   /** Where a request belongs: to a session endpoint, nowhere (anything else under the prefix), or the application (null). */
@@ -223,6 +231,26 @@ function policyOf(options: NenOptions): ServerOptions {
     ...(requireSignedLifecycle !== undefined && { requireSignedLifecycle }),
     ...(typeof named === 'string' ? { requireIdentity: named === 'required' } : { identities: named }),
   };
+}
+
+/** An option that is there and undefined is refused: a variable that is not set must not turn the sealing off. */
+function storeKeysOf(options: NenOptions): StoreKeys | undefined {
+  if (!('storeKeys' in options)) return undefined;
+  const keys: unknown = options.storeKeys;
+  if (!Array.isArray(keys)) {
+    throw new TypeError(
+      "storeKeys must be an array of keys: list 'plain' for records in the clear, or leave the option out",
+    );
+  }
+  // Not `forEach`, which skips holes.
+  for (const [at, key] of keys.entries()) {
+    if (typeof key === 'string' || isBytes(key)) continue;
+    throw new TypeError(
+      `storeKeys[${at}] is ${key === null ? 'null' : typeof key}, and must be a key (text or a Uint8Array) or the ` +
+        "word 'plain': is the variable that it comes from set?",
+    );
+  }
+  return new binding.StoreKeys(keys);
 }
 
 function isBytes(value: unknown): boolean {

@@ -12,6 +12,13 @@ export interface NenOptions {
    * 2,000. It does not concern an `InMemorySessionStore`.
    */
   storeTimeoutMs?: number | undefined;
+  /**
+   * The keys under which sessions' records are sealed in the store, each 32 bytes, or as text their base64, or the word
+   * `plain`: records in the clear. The first one seals, all of them open. All servers of a store need the same keys; a
+   * record that none opens is ISO-9001. The bytes may be wiped afterwards. What is no array, and a key that is
+   * undefined, is refused. An `InMemorySessionStore` has no records to seal. Default: `['plain']`.
+   */
+  storeKeys?: readonly (string | Uint8Array)[];
   /** The path of the session endpoints, as this server sees it: below a mount point, with it. Default: `/api/nen`. */
   prefix?: string | undefined;
   /**

@@ -13,8 +13,8 @@ export type Awaitable<T> = T | PromiseLike<T>;
 
 /**
  * Where a server keeps its sessions and used nonces. A method that throws, rejects or is late (`storeTimeoutMs`) has the
- * request answered with ISO-9001. `sid` is a UUIDv4 in lower case. A record is opaque JSON text, and holds the session's
- * keys in the clear: whoever reads the store can read what is sealed.
+ * request answered with ISO-9001. `sid` is a UUIDv4 in lower case. A record is opaque JSON text. Without
+ * the option `storeKeys` it holds the session's keys in the clear: whoever reads the store can read what is sealed.
  *
  * What each wrong answer costs:
  *

@@ -84,9 +84,10 @@ const redis = process.env.NEN_REDIS_URL
 redis?.on('error', (error) => console.error(error.message));
 await redis?.connect();
 const store = redis ? new RedisSessionStore(redis) : new InMemorySessionStore();
+const storeKeys = process.env.NEN_STORE_KEYS;
 const protectedRoutes = nenListener(
   (request, response) => route(request)(request, response),
-  createNen({ store }),
+  createNen({ store, ...(storeKeys && { storeKeys: storeKeys.split(',') }) }),
 );
 
 const server = createServer((request, response) => {
