@@ -1,28 +1,30 @@
 // Servers: each sequence of requests once with its sessions in memory, and once with a store that is asked in steps.
+import { binding } from '../../../../node/dist/binding.js';
 import { Guard } from '../../../../node/dist/server/guard.js';
 import { InMemorySessionStore } from '../../../../node/dist/server.js';
 import { setClock } from './clock.mjs';
-import { equal, Vector } from './vector.mjs';
+import { equal, sessionOf } from './vector.mjs';
 
 export async function server(file, vector) {
   const limits = vector.option('maxNoncesPerSession');
   await sequence(file, vector, { store: new InMemorySessionStore(limits) });
-  await sequence(file, vector, { store: new OwnStore(limits), storeKeys: [Buffer.alloc(32, 1), 'plain'] });
+  await sequence(file, vector, { store: new OwnStore(limits), storeKeys: [Buffer.alloc(32, 1)] });
 }
 
-async function sequence(file, vector, { store, ...options }) {
+async function sequence(file, vector, { store, storeKeys = ['plain'] }) {
   const guard = new Guard({
     store,
-    ...options,
+    storeKeys,
     ...vector.option('maxBody'),
     strict: vector.flag('strict', true),
     requireSignedLifecycle: vector.flag('requireSignedLifecycle', false),
     log: () => {},
   });
   setClock(0);
+  const keys = new binding.StoreKeys(storeKeys);
   for (const session of file.vectors('sessions')) {
-    const record = session.text('record');
-    await store.set(session.text('sid'), record, new Vector(JSON.parse(record)).number('expiresAt'));
+    const { expiresAt } = JSON.parse(session.text('record'));
+    await store.set(session.text('sid'), keys.write(sessionOf(session)), expiresAt);
   }
   for (const [at, step] of vector.vectors('steps').entries()) {
     try {
