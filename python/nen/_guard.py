@@ -53,6 +53,10 @@ class Options(TypedDict, total=False):
     store: SessionStore | None
     """Where sessions and used nonces are kept. Default: a :class:`nen.MemorySessionStore`, which serves one process and
     has limits for both."""
+    store_keys: Iterable[bytes | str]
+    """Under which keys a session's record is sealed before the store has it: the first seals, and all of them open.
+    Each is 32 bytes, their base64 as text, or ``"plain"``, which stands for records in the clear. Default
+    ``["plain"]``. A :class:`nen.MemorySessionStore` keeps no records, so that they mean nothing to it."""
     store_timeout_ms: int
     """How long one question to the store may take, in milliseconds; then the request is answered with ISO-9001. Default
     2,000. It does not concern a :class:`nen.MemorySessionStore`."""
@@ -92,6 +96,7 @@ _OF_THE_SERVER = (
     "strict",
     "require_signed_lifecycle",
     "identities",
+    "store_keys",
 )
 
 
@@ -103,7 +108,7 @@ class Guard:
         if unknown:
             msg = f"NenMiddleware has no option {', '.join(sorted(unknown))}"
             raise TypeError(msg)
-        of_the_server: dict[str, Any] = {name: options.get(name) for name in _OF_THE_SERVER}
+        of_the_server: dict[str, Any] = {name: value for name, value in options.items() if name in _OF_THE_SERVER}
         self.server = Server(**of_the_server)
         store = options.get("store")
         self.store: SessionStore = MemorySessionStore() if store is None else store

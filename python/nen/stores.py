@@ -18,8 +18,9 @@ class SessionStore(Protocol):
     """What a server needs of a store. All methods are plain functions, or all of them are coroutine functions.
 
     They may be called from several threads, or tasks, at once. One that raises, or is late, has the request answered
-    with ISO-9001 (``store_timeout_ms`` of the middleware). ``sid`` is a UUIDv4 in lower case. A record is opaque, and
-    holds the session's keys in the clear: whoever reads the store can read what is sealed.
+    with ISO-9001 (``store_timeout_ms`` of the middleware). ``sid`` is a UUIDv4 in lower case. A record is opaque.
+    Without ``store_keys`` of the middleware it holds the session's keys in the clear: whoever reads the store can read
+    what is sealed.
 
     What each wrong answer costs:
 

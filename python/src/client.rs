@@ -73,7 +73,7 @@ pub(crate) struct ClientHandshake {
 }
 
 impl ClientHandshake {
-    fn from_core(handshake: nen::Handshake) -> Self {
+    pub(crate) fn from_core(handshake: nen::Handshake) -> Self {
         Self {
             public_key: handshake.public_key().to_vec(),
             body: handshake.body().to_vec(),

@@ -71,3 +71,15 @@ impl IdentityKey {
         Ok((py.get_type::<Self>().getattr("from_spki")?, (self.spki(py),)))
     }
 }
+
+/// Whether a client's signature is good, as a server sees it: for the test vectors. Raises ISO-3004.
+#[pyfunction]
+pub(crate) fn verify_identity_signature(
+    py: Python<'_>,
+    key: &Bound<'_, IdentityKey>,
+    message: &[u8],
+    signature: &[u8],
+) -> PyResult<()> {
+    let key = &key.get().0;
+    run(py, HEAVY, || key.verify(message, signature))
+}

@@ -5,12 +5,14 @@
 
 mod arguments;
 mod client;
+mod derandomized;
 mod error;
 mod identity;
 mod interpreter;
 mod server;
 mod session;
 mod steps;
+mod store_keys;
 mod stream;
 
 use pyo3::prelude::*;
@@ -30,15 +32,19 @@ mod _native {
         Call, Client, ClientHandshake, LifecycleCall, LifecycleOutcome, Outcome, SealedRequest,
     };
     #[pymodule_export]
+    use crate::derandomized::{derandomized_accept, derandomized_handshake};
+    #[pymodule_export]
     use crate::error::{error_body, error_codes};
     #[pymodule_export]
-    use crate::identity::{Identity, IdentityKey};
+    use crate::identity::{Identity, IdentityKey, verify_identity_signature};
     #[pymodule_export]
     use crate::server::{Answer, Exchange, MemorySessionStore, Server};
     #[pymodule_export]
     use crate::session::{Session, nonce_key, record_key};
     #[pymodule_export]
     use crate::steps::{AdmitCall, EndpointCall};
+    #[pymodule_export]
+    use crate::store_keys::{read_record, write_record};
     #[pymodule_export]
     use crate::stream::{StreamOpener, StreamSealer};
 

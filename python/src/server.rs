@@ -17,6 +17,7 @@ use crate::error::{HEAVY, raise, run};
 use crate::identity::IdentityKey;
 use crate::session::{Session, nonce_argument, session_id};
 use crate::steps::{AdmitCall, EndpointCall};
+use crate::store_keys::StoreKeys;
 use crate::stream::StreamSealer;
 
 /// A server's policy, and what it does with requests. It does no I/O and holds no session: those are in a store.
@@ -30,14 +31,22 @@ use crate::stream::StreamSealer;
 /// - ``strict``: whether requests without a signature are refused. Default True.
 /// - ``require_signed_lifecycle``: whether rotate, terminate and status must be signed. Default False.
 /// - ``identities``: ``"optional"`` (default), ``"required"``, or the :class:`IdentityKey` objects that may connect.
+/// - ``store_keys``: under which keys a session's record is sealed before a store has it: the first seals, and all of
+///   them open. Each is 32 bytes, their base64 as text, or ``"plain"``, which stands for records in the clear. Default
+///   ``["plain"]``. A :class:`MemorySessionStore` that is handed to :meth:`respond` or :meth:`admit` keeps no records,
+///   so that they mean nothing to it.
 #[pyclass(frozen, module = "nen")]
-pub(crate) struct Server(pub(crate) nen::Server);
+pub(crate) struct Server {
+    pub(crate) core: nen::Server,
+    pub(crate) store_keys: nen::StoreKeys,
+}
 
 #[pymethods]
 impl Server {
     #[new]
     #[pyo3(signature = (*, prefix=None, session_ttl_ms=None, window_ms=None, max_body=None, strict=None,
-                        require_signed_lifecycle=None, identities=None))]
+                        require_signed_lifecycle=None, identities=None,
+                        store_keys=StoreKeys(nen::StoreKeys::default())))]
     #[allow(clippy::too_many_arguments)] // each is an option of its own
     fn new(
         prefix: Option<String>,
@@ -47,6 +56,7 @@ impl Server {
         strict: Option<bool>,
         require_signed_lifecycle: Option<bool>,
         identities: Option<Identities>,
+        store_keys: StoreKeys,
     ) -> PyResult<Self> {
         let default = ServerOptions::default();
         let options = ServerOptions {
@@ -60,7 +70,8 @@ impl Server {
             identities: identities.map_or(default.identities, |Identities(policy)| policy),
         };
         let invalid = |error: nen::InvalidOption| PyValueError::new_err(error.to_string());
-        nen::Server::new(options).map(Self).map_err(invalid)
+        let core = nen::Server::new(options).map_err(invalid)?;
+        Ok(Self { core, store_keys: store_keys.0 })
     }
 
     /// Where a request belongs: the name of a session endpoint (``"handshake"``, ``"rotate"``, ``"terminate"``,
@@ -68,7 +79,7 @@ impl Server {
     ///
     /// ``target`` is the path as it travels, percent-encoded; a query is ignored.
     fn route(&self, method: &str, target: Octets<'_>) -> Option<&'static str> {
-        match self.0.route(method, target.text()) {
+        match self.core.route(method, target.text()) {
             Route::Session(Endpoint::Handshake) => Some("handshake"),
             Route::Session(Endpoint::Rotate) => Some("rotate"),
             Route::Session(Endpoint::Terminate) => Some("terminate"),
@@ -98,7 +109,7 @@ impl Server {
     ) -> PyResult<Answer> {
         let (target, now_ms) = (target.text(), now(now_ms));
         let answer = headers.pick(|headers| {
-            run(py, HEAVY, || self.0.respond(&store.0, endpoint.0, headers, method, target, body, now_ms))
+            run(py, HEAVY, || self.core.respond(&store.0, endpoint.0, headers, method, target, body, now_ms))
         })?;
         Ok(Answer::new(py, &answer))
     }
@@ -115,7 +126,7 @@ impl Server {
         body: &[u8],
         now_ms: Option<u64>,
     ) -> PyResult<EndpointCall> {
-        let (server, now_ms) = (&this.get().0, now(now_ms));
+        let (server, now_ms) = (&this.get().core, now(now_ms));
         let head = headers.pick(|headers| Ok(RequestHead::new(headers, method, target.text())))?;
         let begin = || nen::EndpointCall::new(server, endpoint.0, head, body, now_ms);
         run(this.py(), HEAVY, begin).map(|call| EndpointCall::new(this.clone().unbind(), call))
@@ -144,7 +155,7 @@ impl Server {
     ) -> PyResult<Exchange> {
         let (target, now_ms) = (target.text(), now(now_ms));
         headers
-            .pick(|headers| run(py, 0, || self.0.admit(&store.0, headers, method, target, now_ms)))
+            .pick(|headers| run(py, 0, || self.core.admit(&store.0, headers, method, target, now_ms)))
             .map(Exchange)
     }
 
@@ -157,8 +168,10 @@ impl Server {
         headers: Headers<'_>,
         now_ms: Option<u64>,
     ) -> PyResult<AdmitCall> {
+        let now_ms = now(now_ms);
         let head = headers.pick(|headers| Ok(RequestHead::new(headers, method, target.text())))?;
-        AdmitCall::new(this.clone().unbind(), head, now_ms).map_err(|error| raise(this.py(), error))
+        run(this.py(), 0, || nen::AdmitCall::new(head, now_ms))
+            .map(|call| AdmitCall::new(this.clone().unbind(), call))
     }
 }
 
@@ -240,18 +253,32 @@ impl MemorySessionStore {
     }
 
     /// As :meth:`SessionStore.get`.
-    fn get<'py>(&self, py: Python<'py>, sid: &str) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    #[pyo3(signature = (sid, *, now_ms=None))]
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        sid: &str,
+        now_ms: Option<u64>,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let id = session_id(sid)?;
-        let session = run(py, 0, || self.0.get(id, now(None)))?;
+        let session = run(py, 0, || self.0.get(id, now(now_ms)))?;
         Ok(session.map(|session| PyBytes::new(py, session.to_record().as_bytes())))
     }
 
-    /// As :meth:`SessionStore.set`. Raises ISO-9001 if the store is full, or the record is none.
-    fn set(&self, py: Python<'_>, sid: &str, record: &[u8], expires_ms: u64) -> PyResult<()> {
+    /// As :meth:`SessionStore.set`. Raises ISO-9001 if the store is full, or the record is none in the clear.
+    #[pyo3(signature = (sid, record, expires_ms, *, now_ms=None))]
+    fn set(
+        &self,
+        py: Python<'_>,
+        sid: &str,
+        record: &[u8],
+        expires_ms: u64,
+        now_ms: Option<u64>,
+    ) -> PyResult<()> {
         let id = session_id(sid)?;
         run(py, 0, || {
             let session = nen::Session::from_record(id, record, 0)?.with_end(expires_ms);
-            self.0.set(Arc::new(session), now(None))
+            self.0.set(Arc::new(session), now(now_ms))
         })
     }
 
@@ -262,15 +289,17 @@ impl MemorySessionStore {
     }
 
     /// As :meth:`SessionStore.claim_nonce`. Raises ISO-5002 if no more nonces can be remembered.
+    #[pyo3(signature = (sid, nonce, until_ms, *, now_ms=None))]
     fn claim_nonce(
         &self,
         py: Python<'_>,
         sid: &str,
         #[pyo3(from_py_with = nonce_argument)] nonce: nen::Nonce,
         until_ms: u64,
+        now_ms: Option<u64>,
     ) -> PyResult<bool> {
         let claim = NonceClaim { session: session_id(sid)?, nonce, until_ms };
-        match run(py, 0, || self.0.claim_nonce(&claim, now(None)))? {
+        match run(py, 0, || self.0.claim_nonce(&claim, now(now_ms)))? {
             Claim::Fresh => Ok(true),
             Claim::Replay => Ok(false),
             Claim::Full => Err(raise(py, Error::new(Code::ReplayCacheFull, "the store is full of nonces"))),

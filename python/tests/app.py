@@ -13,6 +13,7 @@ from fastapi import Body, Depends, FastAPI, HTTPException, Request, Response, We
 from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 from pydantic import BaseModel
 
+from nen import RedisSessionStore
 from nen.asgi import NenMiddleware, Peer
 
 ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -46,6 +47,18 @@ def create_app(**options: Any) -> FastAPI:
     app = unprotected_app()
     app.add_middleware(NenMiddleware, **options)
     return app
+
+
+def app_on(client: Any, **options: Any) -> Any:
+    """Make an application with its sessions in Redis, which closes the client when it shuts down."""
+    app = create_app(protect=["/api/*"], store=RedisSessionStore(client), **options)
+
+    async def closing(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await client.aclose() if hasattr(client, "aclose") else client.close()
+
+    return closing
 
 
 def unprotected_app(**options: Any) -> FastAPI:  # noqa: C901, PLR0915 - a list of routes

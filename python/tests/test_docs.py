@@ -2,8 +2,8 @@
 
 A page is one story. A block of Python that begins with `# main.py` is that file, also if the prose says so. A line of
 sh starts a server, at a port of ours in place of 8000, which runs until the page starts another one; or it is a command
-that ends. All other Python runs in order, in one namespace. A line `print(...)  # this` prints this. A page that names
-port 6379 has a Redis.
+that ends; or it exports a variable to those after it. All other Python runs in order, in one namespace. A line
+`print(...)  # this` prints this. A page that names port 6379 has a Redis.
 """
 
 from __future__ import annotations
@@ -101,6 +101,12 @@ class Reader:
         program, *arguments = shlex.split(command, comments=True)
         if program == "pip":
             return  # what it would install is there already
+        if program == "export":
+            name = arguments[0].partition("=")[0]
+            shell = ["sh", "-euc", f"{command}; printenv {name}"]
+            exported = subprocess.run(shell, env=self.environment, capture_output=True, text=True, check=True)  # noqa: S603
+            self.environment[name] = exported.stdout.removesuffix("\n")
+            return
         self.server.close()
         program = program.removeprefix(".venv/bin/")
         wait_for(self.port, self.server.enter_context(self.process([program, *arguments])))

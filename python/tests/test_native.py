@@ -258,6 +258,7 @@ def test_streams(session: nen.Session) -> None:
         {"session_ttl_ms": 1 << 64},
         {"identities": []},
         {"identities": "nobody"},
+        {"store_keys": []},
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any]) -> None:

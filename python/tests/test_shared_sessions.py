@@ -17,8 +17,7 @@ import redis
 import redis.asyncio
 
 import nen
-from nen import RedisSessionStore
-from tests.app import create_app
+from tests.app import app_on
 from tests.conftest import Connect, Serve
 from tests.peer import Peer
 from tests.redis_server import RedisServer
@@ -32,18 +31,6 @@ def durable_redis(tmp_path: Path) -> Iterator[RedisServer]:
     """A Redis that a test may kill: it finds again what it was told."""
     with RedisServer(tmp_path, "--appendonly", "yes", "--appendfsync", "always", "--save", "") as server:
         yield server
-
-
-def app_on(client: Any, **options: Any) -> Any:
-    """Make an application with its sessions in Redis, which closes the client when it shuts down."""
-    app = create_app(protect=["/api/*"], store=RedisSessionStore(client), **options)
-
-    async def closing(scope: Any, receive: Any, send: Any) -> None:
-        await app(scope, receive, send)
-        if scope["type"] == "lifespan":
-            await client.aclose() if hasattr(client, "aclose") else client.close()
-
-    return closing
 
 
 both_clients = pytest.mark.parametrize("kind", [redis.Redis, redis.asyncio.Redis], ids=["redis", "redis.asyncio"])

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Any
 
 import redis.asyncio
@@ -83,11 +83,13 @@ async def chat(body: Chat | None = None) -> StreamingResponse:
     return StreamingResponse(words(), media_type="text/event-stream")
 
 
-def create_app(*, store: SessionStore | None = None, window_ms: int | None = None) -> FastAPI:
+def create_app(
+    *, store: SessionStore | None = None, store_keys: Iterable[str] = ("plain",), window_ms: int | None = None
+) -> FastAPI:
     """Make the application, protected with these options of the middleware."""
     app = FastAPI()
     app.include_router(routes)
-    app.add_middleware(NenMiddleware, protect=["/api/*"], store=store, window_ms=window_ms)
+    app.add_middleware(NenMiddleware, protect=["/api/*"], store=store, store_keys=store_keys, window_ms=window_ms)
     return app
 
 
@@ -95,6 +97,11 @@ def shared_store() -> SessionStore | None:
     """Find the Redis that servers share, if there is one."""
     url = os.environ.get("NEN_REDIS_URL")
     return RedisSessionStore(redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 1))) if url else None
+
+
+def shared_store_keys() -> list[str]:
+    """Find the keys under which the servers seal what they keep there."""
+    return (os.environ.get("NEN_STORE_KEYS") or "plain").split(",")
 
 
 class Server(uvicorn.Server):
@@ -116,4 +123,4 @@ def serve(app: ASGIApp, *, date_header: bool = True) -> None:
 
 
 if __name__ == "__main__":
-    serve(create_app(store=shared_store()))
+    serve(create_app(store=shared_store(), store_keys=shared_store_keys()))
