@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := $(CURDIR)/.venv/bin
 
-PYTHON_FILES := . ../tests/readme ../tests/package ../tests/interop ../examples --config pyproject.toml
+PYTHON_FILES := . ../tests/readme ../tests/package ../tests/interop ../tests/vectors/runners/python ../examples --config pyproject.toml
 C_FILES      := $(shell find tests/abi tests/examples tests/interop bindings/c -name '*.[ch]' -o -name '*.[ch]pp')
 
 # What each artefact is made of, and the file that tells that it was made.
@@ -100,6 +100,7 @@ test-python: $(PYNEN) ## the Python package, over real sockets and a real Redis
 	@scripts/require redis-server=redis-server
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet --numprocesses 4
 	cd python && MYPYPATH=../tests/interop:../tests/interop/cryptography $(BIN)/mypy --explicit-package-bases ../tests/interop
+	cd python && $(BIN)/mypy --explicit-package-bases ../tests/vectors/runners/python
 
 test-package: $(WHEEL) $(PYNEN) $(NODE) $(RUNTIMES) ## the Python and Node packages as they are installed, on every version at hand
 	@scripts/require readelf=binutils unzip=unzip
