@@ -422,6 +422,7 @@ test('options are checked when a server is made', () => {
     [{ sessionTtlMs: '1h' }, /sessionTtlMs/],
     [{ windowMs: -1 }, /windowMs/],
     [{ maxBody: '8mb' }, /maxBody/],
+    [{ noncesForSession: 'no' }, /noncesForSession/],
     [{ requireSignedLifecycle: 1 }, /requireSignedLifecycle/],
     [{ identities: 'none' }, /identities/],
     [{ identities: ['none'] }, /identities/],

@@ -77,6 +77,10 @@ class Options(TypedDict, total=False):
     """Most bytes of one chunk of a stream; a longer one is sent as several. Default 1 MiB."""
     strict: bool | None
     """Whether requests without a signature are refused. Default True."""
+    nonces_for_session: bool | None
+    """Whether a nonce is remembered until its session ends, and not for the window alone: memory for each request of a
+    session's life. True where a server that is not strict shares the store, and where whoever read a
+    handshake shall not send a recorded body again. Default False."""
     require_signed_lifecycle: bool | None
     """Whether rotate, terminate and status must be signed. Default False."""
     identities: Literal["optional", "required"] | Iterable[IdentityKey] | None
@@ -94,6 +98,7 @@ _OF_THE_SERVER = (
     "window_ms",
     "max_body",
     "strict",
+    "nonces_for_session",
     "require_signed_lifecycle",
     "identities",
     "store_keys",

@@ -155,6 +155,7 @@ class Server:
         window_ms: int | None = None,
         max_body: int | None = None,
         strict: bool | None = None,
+        nonces_for_session: bool | None = None,
         require_signed_lifecycle: bool | None = None,
         identities: Literal["optional", "required"] | Iterable[IdentityKey] | None = None,
         store_keys: Iterable[bytes | str] = ...,

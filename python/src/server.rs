@@ -29,6 +29,7 @@ use crate::stream::StreamSealer;
 /// - ``window_ms``: how far a request's timestamp may be from the clock, either way. Default 30,000 ms.
 /// - ``max_body``: most bytes of a request's sealed body. Default 8 MiB.
 /// - ``strict``: whether requests without a signature are refused. Default True.
+/// - ``nonces_for_session``: whether a nonce is remembered until its session ends. Default False: for the window.
 /// - ``require_signed_lifecycle``: whether rotate, terminate and status must be signed. Default False.
 /// - ``identities``: ``"optional"`` (default), ``"required"``, or the :class:`IdentityKey` objects that may connect.
 /// - ``store_keys``: under which keys a session's record is sealed before a store has it: the first seals, and all of
@@ -45,7 +46,7 @@ pub(crate) struct Server {
 impl Server {
     #[new]
     #[pyo3(signature = (*, prefix=None, session_ttl_ms=None, window_ms=None, max_body=None, strict=None,
-                        require_signed_lifecycle=None, identities=None,
+                        nonces_for_session=None, require_signed_lifecycle=None, identities=None,
                         store_keys=StoreKeys(nen::StoreKeys::default())))]
     #[allow(clippy::too_many_arguments)] // each is an option of its own
     fn new(
@@ -54,6 +55,7 @@ impl Server {
         window_ms: Option<Count<u64>>,
         max_body: Option<Count<usize>>,
         strict: Option<bool>,
+        nonces_for_session: Option<bool>,
         require_signed_lifecycle: Option<bool>,
         identities: Option<Identities>,
         store_keys: StoreKeys,
@@ -65,7 +67,7 @@ impl Server {
             window_ms: window_ms.map_or(default.window_ms, |Count(ms)| ms),
             max_body: max_body.map_or(default.max_body, |Count(bytes)| bytes),
             strict: strict.unwrap_or(default.strict),
-            nonces_for_session: default.nonces_for_session,
+            nonces_for_session: nonces_for_session.unwrap_or(default.nonces_for_session),
             require_signed_lifecycle: require_signed_lifecycle.unwrap_or(default.require_signed_lifecycle),
             identities: identities.map_or(default.identities, |Identities(policy)| policy),
         };

@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import secrets
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -291,3 +292,24 @@ def test_classes_are_frozen(session: nen.Session) -> None:
         session.id = "x"  # type: ignore[misc]
     with pytest.raises(AttributeError):
         session.note = "x"  # type: ignore[attr-defined]
+
+
+def test_nonces_are_remembered_for_the_window_or_for_the_session() -> None:
+    for whole_session in (False, True):
+        world = World(nonces_for_session=whole_session)
+        session, nonce = world.client.session, secrets.token_bytes(nen.NONCE_SIZE)
+        assert session is not None
+        later = NOW + 10 * 60_000
+        for at in (NOW, later):
+            signature = session.sign("POST", "/a", at, nonce)
+            headers = [
+                (nen.SESSION_HEADER, session.id),
+                (nen.TIMESTAMP_HEADER, str(at)),
+                (nen.NONCE_HEADER, b64encode(nonce).decode()),
+                (nen.SIGNATURE_HEADER, b64encode(signature).decode()),
+            ]
+            if whole_session and at == later:
+                with pytest.raises(nen.ReplayError, match="ISO-5001"):
+                    world.admit(headers, now=at)
+            else:
+                world.admit(headers, now=at)

@@ -38,6 +38,7 @@ const OPTIONS: Record<keyof NenOptions, true> = {
   maxAnswer: true,
   maxChunk: true,
   strict: true,
+  noncesForSession: true,
   requireSignedLifecycle: true,
   identities: true,
   log: true,
@@ -76,8 +77,8 @@ export class Guard {
     this.maxAnswer = bytes('maxAnswer', options.maxAnswer ?? 16 * 1024 * 1024, Number.MAX_SAFE_INTEGER);
     this.maxChunk = bytes('maxChunk', options.maxChunk ?? 256 * 1024, binding.DEFAULT_MAX_CHUNK);
     if (typeof strict !== 'boolean') throw new TypeError('strict must be true or false');
-    if (typeof (options.requireSignedLifecycle ?? true) !== 'boolean') {
-      throw new TypeError('requireSignedLifecycle must be true or false');
+    for (const name of ['noncesForSession', 'requireSignedLifecycle'] as const) {
+      if (typeof (options[name] ?? true) !== 'boolean') throw new TypeError(`${name} must be true or false`);
     }
     for (const name of ['sessionTtlMs', 'windowMs', 'maxBody'] as const) positive(name, options[name] ?? 1);
     if (externalPrefix !== '' && !/^\/(?:(?![?#])[\x21-\x7e])*$/.test(externalPrefix)) {
@@ -216,6 +217,7 @@ function policyOf(options: NenOptions): ServerOptions {
     sessionTtlMs,
     windowMs,
     maxBody,
+    noncesForSession,
     requireSignedLifecycle,
     identities = 'optional',
   } = options;
@@ -228,6 +230,7 @@ function policyOf(options: NenOptions): ServerOptions {
     ...(sessionTtlMs !== undefined && { sessionTtlMs }),
     ...(windowMs !== undefined && { windowMs }),
     maxBody: maxBody ?? MAX_BODY,
+    ...(noncesForSession !== undefined && { noncesForSession }),
     ...(requireSignedLifecycle !== undefined && { requireSignedLifecycle }),
     ...(typeof named === 'string' ? { requireIdentity: named === 'required' } : { identities: named }),
   };

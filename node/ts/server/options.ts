@@ -40,6 +40,13 @@ export interface NenOptions {
   maxChunk?: number | undefined;
   /** Whether requests without a signature are refused. Default: true. */
   strict?: boolean | undefined;
+  /**
+   * Whether a nonce is remembered until its session ends, and not for the window alone, at the cost of memory for each
+   * request of a session's life. To be on where a server that is not strict shares the store, and where whoever read a
+   * handshake shall not send a recorded body again. Default: false; on by itself once an endpoint of this server is not
+   * strict.
+   */
+  noncesForSession?: boolean | undefined;
   /** Whether rotate, terminate and status must be signed. Default: false. */
   requireSignedLifecycle?: boolean | undefined;
   /**
