@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(CURDIR)/.venv/bin
 
 PYTHON_FILES := . ../tests/readme ../tests/package ../tests/interop ../tests/vectors/runners/python ../examples --config pyproject.toml
-C_FILES      := $(shell find tests/abi tests/examples tests/interop bindings/c -name '*.[ch]' -o -name '*.[ch]pp')
+C_FILES      := $(shell find tests/abi tests/examples tests/interop tests/vectors bindings/c -name '*.[ch]' -o -name '*.[ch]pp')
 
 # What each artefact is made of, and the file that tells that it was made.
 CORE        := Cargo.toml Cargo.lock .cargo/config.toml $(shell find src -name '*.rs')
@@ -168,12 +168,13 @@ $(TREE): $(DIST) include/nen.h bindings/c/include/nen.hpp $(shell find bindings/
 	@PREFIX=$(CURDIR)/target/prefix LIBDIR= INCLUDEDIR= DESTDIR= bindings/c/package/install
 	$(DONE)
 
-$(CPEERS): $(TREE) $(shell find bindings/c/examples tests/interop/c -type f)
+$(CPEERS): $(TREE) $(shell find bindings/c/examples tests/interop/c tests/vectors/runners/c -type f)
 	@scripts/require c++=g++ hiredis.pc=libhiredis-dev jansson.pc=libjansson-dev \
 	  libcrypto.pc=libssl-dev libcurl.pc=libcurl4-openssl-dev libmicrohttpd.pc=libmicrohttpd-dev
 	@mkdir -p $(@D)
-	PKG_CONFIG_PATH=$(CURDIR)/target/prefix/lib/pkgconfig $(MAKE) --silent --always-make -C tests/interop/c \
-	  NEN=nen-static OUT=$(CURDIR)/target/interop/c
+	for of in tests/interop/c tests/vectors/runners/c; do \
+	  PKG_CONFIG_PATH=$(CURDIR)/target/prefix/lib/pkgconfig $(MAKE) --silent --always-make -C $$of \
+	    NEN=nen-static OUT=$(CURDIR)/target/interop/c || exit 1; done
 	$(DONE)
 
 $(GOPEERS): $(TREE) $(GO_CODE)
