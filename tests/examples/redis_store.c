@@ -5,6 +5,9 @@
 
 #include "check.h"
 
+#define OLD "b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28="
+#define NEW "bm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm4="
+
 static int32_t claim(const nen_store *store, const char *id, uint8_t first, uint64_t until_ms, int32_t *out) {
   uint8_t nonce[NEN_NONCE_SIZE] = {first};
   return nen_store_claim_nonce(store, id, strlen(id), nonce, sizeof nonce, until_ms, NOW, out);
@@ -43,6 +46,48 @@ static void nonces(const nen_store *store, const char *id) {
   FAILS(NEN_ISO_STORE_UNAVAILABLE, claim(store, id, 3, NOW + UINT64_MAX / 2, &said));
 }
 
+/* A store that sealed a session, or found it in the clear, is succeeded by others with other keys. */
+static void store_keys(const char *url, const nen_session *session, const char *id) {
+  static const struct {
+    const char *keys;
+    int32_t old, new, plain; /* what comes of a session that is sealed under either key, or not at all */
+  } stores[] = {
+      {"plain", NEN_ISO_STORE_UNAVAILABLE, NEN_ISO_STORE_UNAVAILABLE, NEN_OK},
+      {"plain," OLD, NEN_OK, NEN_ISO_STORE_UNAVAILABLE, NEN_OK},
+      {OLD ",plain", NEN_OK, NEN_ISO_STORE_UNAVAILABLE, NEN_OK},
+      {OLD, NEN_OK, NEN_ISO_STORE_UNAVAILABLE, NEN_ISO_STORE_UNAVAILABLE},
+      {OLD "," NEW, NEN_OK, NEN_OK, NEN_ISO_STORE_UNAVAILABLE},
+      {NEW "," OLD, NEN_OK, NEN_OK, NEN_ISO_STORE_UNAVAILABLE},
+      {NEW, NEN_ISO_STORE_UNAVAILABLE, NEN_OK, NEN_ISO_STORE_UNAVAILABLE},
+  };
+  static const char *const writers[] = {OLD, NEW, "plain"};
+  for (size_t i = 0; i < 3; i++) {
+    nen_store *writer;
+    OK(redis_store_new(url, writers[i], &writer));
+    OK(nen_store_set(writer, session, NOW));
+    for (size_t j = 0; j < sizeof stores / sizeof *stores; j++) {
+      const int32_t expected[] = {stores[j].old, stores[j].new, stores[j].plain};
+      nen_store *reader;
+      nen_session *found = NULL;
+      OK(redis_store_new(url, stores[j].keys, &reader));
+      FAILS(expected[i], nen_store_get(reader, id, strlen(id), NOW, &found));
+      CHECK((found != NULL) == (expected[i] == NEN_OK));
+      nen_session_free(found);
+      nen_store_free(reader);
+    }
+    nen_store_free(writer);
+  }
+}
+
+static void no_store_keys(const char *url) {
+  static const char *const refused[] = {"", "short", OLD ",", "," NEW, OLD ", " NEW, "Plain"};
+  nen_store *store;
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    FAILS(NEN_ERR_OPTION, redis_store_new(url, refused[i], &store));
+  }
+  FAILS(NEN_ERR_OPTION, redis_store_new(url, NULL, &store));
+}
+
 static void addresses(void) {
   static const char *const refused[] = {
       "redis://host?db=1",
@@ -55,7 +100,7 @@ static void addresses(void) {
   };
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
     nen_store *store;
-    FAILS(NEN_ERR_OPTION, redis_store_new(refused[i], &store));
+    FAILS(NEN_ERR_OPTION, redis_store_new(refused[i], "plain", &store));
   }
 }
 
@@ -64,15 +109,19 @@ int main(int argc, char **argv) {
   addresses();
   for (int i = 1; i < argc; i++) {
     char id[NEN_SESSION_ID_SIZE];
-    nen_session *session;
+    nen_session *session, *kept;
     world world = new_world(NULL, NULL);
     nen_store_free(world.store);
-    OK(redis_store_new(argv[i], &world.store));
+    OK(redis_store_new(argv[i], OLD, &world.store));
     OK(shake_hands(&world, NOW));
     OK(nen_client_session(world.client, &session));
     OK(nen_session_id(session, id, sizeof id));
+    OK(nen_store_get(world.store, id, strlen(id), NOW, &kept));
     sessions(world.store, id);
     nonces(world.store, id);
+    store_keys(argv[i], kept, id);
+    nen_session_free(kept);
+    no_store_keys(argv[i]);
     nen_session_free(session);
     free_world(&world);
   }

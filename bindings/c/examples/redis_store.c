@@ -16,6 +16,7 @@
 typedef struct {
   char *host, *user, *password; /* allocated by curl; NULL if absent */
   int port, database;
+  nen_store_keys *keys;
   pthread_mutex_t lock;
   redisContext *idle[MOST_IDLE];
   size_t idle_count;
@@ -115,7 +116,7 @@ static int32_t done(redisReply *reply, int type) {
 
 /* ── the store ── */
 
-/* A record holds the keys of its session. */
+/* A record in the clear holds the keys of its session. */
 static void wipe(redisReply *reply) {
   if (reply->type == REDIS_REPLY_STRING) {
     explicit_bzero(reply->str, reply->len);
@@ -123,17 +124,18 @@ static void wipe(redisReply *reply) {
 }
 
 static int32_t get(void *context, const char *id, size_t id_len, uint64_t now_ms, nen_session **out) {
+  redis *redis = context;
   char key[NEN_RECORD_KEY_SIZE];
   nen_session *session = NULL;
   uint64_t expires_ms = 0;
   int32_t code = nen_record_key(id, id_len, key, sizeof key);
-  redisReply *reply = code == NEN_OK ? run(context, "GET %s", key) : NULL;
+  redisReply *reply = code == NEN_OK ? run(redis, "GET %s", key) : NULL;
   if (reply == NULL) {
     return NEN_ISO_STORE_UNAVAILABLE;
   }
   if (reply->type == REDIS_REPLY_STRING) {
-    code = nen_session_from_record(id, id_len, (const uint8_t *)reply->str, reply->len,
-                                   NEN_DEFAULT_SESSION_TTL_MS, &session);
+    code = nen_store_keys_read(redis->keys, id, id_len, (const uint8_t *)reply->str, reply->len,
+                               NEN_DEFAULT_SESSION_TTL_MS, &session);
   }
   if (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_NIL) {
     code = NEN_ISO_STORE_UNAVAILABLE;
@@ -154,6 +156,7 @@ static int32_t get(void *context, const char *id, size_t id_len, uint64_t now_ms
 /* Redis is told how long it keeps something and never until when: its clock may not agree with that of a
  * server, and what is over already it would acknowledge and not keep. */
 static int32_t set(void *context, const nen_session *session, uint64_t now_ms) {
+  redis *redis = context;
   char id[NEN_SESSION_ID_SIZE], key[NEN_RECORD_KEY_SIZE];
   nen_buffer record = {0};
   uint64_t expires_ms = 0;
@@ -167,9 +170,9 @@ static int32_t set(void *context, const nen_session *session, uint64_t now_ms) {
   if (code != NEN_OK || expires_ms <= now_ms) {
     return code;
   }
-  code = nen_session_to_record(session, &record);
+  code = nen_store_keys_write(redis->keys, session, &record);
   if (code == NEN_OK) {
-    code = done(run(context, "SET %s %b PX %llu", key, record.data, record.len,
+    code = done(run(redis, "SET %s %b PX %llu", key, record.data, record.len,
                     (unsigned long long)(expires_ms - now_ms)),
                 REDIS_REPLY_STATUS);
   }
@@ -239,6 +242,7 @@ static void destroy(void *context) {
   curl_free(redis->host);
   curl_free(redis->user);
   curl_free(redis->password);
+  nen_store_keys_free(redis->keys);
   free(redis);
 }
 
@@ -298,7 +302,7 @@ static int read_url(redis *redis, const char *text) {
   return read && redis->host != NULL && redis->port > 0 && redis->database >= 0;
 }
 
-int32_t redis_store_new(const char *url, nen_store **out) {
+int32_t redis_store_new(const char *url, const char *keys, nen_store **out) {
   static const nen_store_vtable vtable = {
       .size = sizeof vtable,
       .get = get,
@@ -312,10 +316,13 @@ int32_t redis_store_new(const char *url, nen_store **out) {
     return NEN_ISO_STORE_UNAVAILABLE;
   }
   pthread_mutex_init(&made->lock, NULL);
-  int32_t code = NEN_ERR_OPTION;
-  if (read_url(made, url)) {
+  int32_t code = nen_store_keys_new(keys, keys != NULL ? strlen(keys) : 0, &made->keys);
+  if (code != NEN_OK) {
+    fprintf(stderr, "redis: the store keys: %s\n", nen_last_detail());
+  } else if (read_url(made, url)) {
     code = nen_store_custom_new(&vtable, made, out);
   } else {
+    code = NEN_ERR_OPTION;
     fputs("redis: the URL is not redis://[[user]:password@]host[:port][/database], and nothing else\n",
           stderr);
   }

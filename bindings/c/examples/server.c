@@ -4,7 +4,9 @@
  * It leaves to a reverse proxy in front of it: TLS, and a deadline for a whole request, for here only silence
  * ends one.
  *
- * PORT is the port to listen on, 0 for any. NEN_REDIS_URL, if set, is the Redis that keeps the sessions.
+ * PORT is the port to listen on, 0 for any. NEN_REDIS_URL, if set, is the Redis that keeps the sessions, and
+ * NEN_STORE_KEYS the keys that seal them there, separated by commas: each of `openssl rand -base64 32`, the
+ * one that seals first. Without it, or as `plain`, they are in the clear.
  *
  *     cc -std=c99 -D_DEFAULT_SOURCE server.c sealed_server.c redis_store.c -pthread -o server \
  *       $(pkg-config --cflags --libs nen libmicrohttpd jansson hiredis libcurl libcrypto)
@@ -171,8 +173,11 @@ static int port_from_environment(uint16_t *port) {
 }
 
 static int32_t open_store(nen_store **out) {
-  const char *url = getenv("NEN_REDIS_URL");
-  return url == NULL || *url == '\0' ? nen_store_memory_new(0, 0, 0, out) : redis_store_new(url, out);
+  const char *url = getenv("NEN_REDIS_URL"), *keys = getenv("NEN_STORE_KEYS");
+  if (url == NULL || *url == '\0') {
+    return nen_store_memory_new(0, 0, 0, out);
+  }
+  return redis_store_new(url, keys == NULL || *keys == '\0' ? "plain" : keys, out);
 }
 
 int main(void) {
