@@ -587,6 +587,88 @@ static void session_primitives(void) {
   free_world(&world);
 }
 
+/* Records at rest: the first key seals, all of them open, and each record is of one session. */
+static void store_keys(void) {
+  static const char old[] = "b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28=",
+                    both[] = "bm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm4=,"
+                             "b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28=";
+  world world = connected_world();
+  nen_session *session, *read;
+  nen_store_keys *keys[3];
+  nen_buffer records[3], plain;
+  char id[NEN_SESSION_ID_SIZE], other[NEN_SESSION_ID_SIZE];
+  OK(nen_client_session(world.client, &session));
+  OK(nen_session_id(session, id, sizeof id));
+  OK(nen_session_to_record(session, &plain));
+  memcpy(other, id, sizeof other);
+  other[0] = id[0] == '0' ? '1' : '0';
+  OK(nen_store_keys_new(TEXT("plain"), &keys[0]));
+  OK(nen_store_keys_new(TEXT(old), &keys[1]));
+  OK(nen_store_keys_new(TEXT(both), &keys[2]));
+  for (int i = 0; i < 3; i++) {
+    OK(nen_store_keys_write(keys[i], session, &records[i]));
+    CHECK(contains(records[i], "sharedSecret") == (i == 0));
+    FAILS(i == 0 ? NEN_OK : 9001,
+          nen_store_keys_read(keys[i], other, strlen(other), CONTENT(records[i]), 1, &read));
+    if (i == 0) {
+      nen_session_free(read);
+    }
+  }
+  static const int32_t expected[3][3] = {{NEN_OK, 9001, 9001}, {9001, NEN_OK, NEN_OK}, {9001, 9001, NEN_OK}};
+  for (int written = 0; written < 3; written++) {
+    for (int i = 0; i < 3; i++) {
+      nen_buffer same;
+      FAILS(expected[written][i],
+            nen_store_keys_read(keys[i], id, strlen(id), CONTENT(records[written]), 1, &read));
+      if (expected[written][i] == NEN_OK) {
+        OK(nen_session_to_record(read, &same));
+        CHECK(same.len == plain.len && memcmp(same.data, plain.data, same.len) == 0);
+        nen_buffer_free(&same);
+        nen_session_free(read);
+      }
+    }
+    nen_buffer_free(&records[written]);
+  }
+  for (int i = 0; i < 3; i++) {
+    nen_store_keys_free(keys[i]);
+  }
+  nen_buffer_free(&plain);
+  nen_session_free(session);
+  free_world(&world);
+}
+
+/* From the same randomness comes the same session. */
+static void derandomized(void) {
+  static const uint8_t client[NEN_CLIENT_DRAWS_SIZE] = {1}, server[NEN_SERVER_DRAWS_SIZE] = {2};
+  world world = new_world(NULL, NULL);
+  nen_buffer records[2];
+  for (int i = 0; i < 2; i++) {
+    nen_handshake *handshake;
+    nen_session *ours, *theirs;
+    nen_buffer body, answer;
+    uint8_t nonce[NEN_NONCE_SIZE] = {0};
+    nen_buffer sealed, opened;
+    OK(nen_derandomized_handshake(client, sizeof client, NULL, &handshake, &body));
+    OK(nen_derandomized_accept(world.server, server, sizeof server, CONTENT(body), NOW, &theirs, &answer));
+    OK(nen_handshake_finish(handshake, 200, CONTENT(answer), NOW, &ours));
+    OK(nen_session_seal(ours, nonce, sizeof nonce, BYTES("plain"), &sealed));
+    OK(nen_session_open(theirs, nonce, sizeof nonce, CONTENT(sealed), &opened));
+    CHECK(is(opened, "plain"));
+    OK(nen_session_to_record(theirs, &records[i]));
+    nen_buffer_free(&body);
+    nen_buffer_free(&answer);
+    nen_buffer_free(&sealed);
+    nen_buffer_free(&opened);
+    nen_session_free(ours);
+    nen_session_free(theirs);
+    nen_handshake_free(handshake);
+  }
+  CHECK(records[0].len == records[1].len && memcmp(records[0].data, records[1].data, records[0].len) == 0);
+  nen_buffer_free(&records[0]);
+  nen_buffer_free(&records[1]);
+  free_world(&world);
+}
+
 static void errors(void) {
   size_t count = 0;
   for (int32_t code, last = 0; (code = nen_error_at(count)) != 0; count++, last = code) {
@@ -638,6 +720,8 @@ int main(void) {
   options();
   step_by_step();
   session_primitives();
+  store_keys();
+  derandomized();
   errors();
   versions();
   return 0;

@@ -92,12 +92,13 @@ static void outputs_are_required(void) {
 
 static void sizes(void) {
   world world = connected_world();
-  nen_session *session;
+  nen_session *session, *accepted;
+  nen_handshake *handshake;
   nen_buffer out;
   nen_identity *identity;
   nen_stream_sealer *sealer;
   char id[NEN_SESSION_ID_SIZE], text[NEN_NONCE_TEXT_SIZE];
-  uint8_t bytes[64] = {0};
+  uint8_t bytes[NEN_SERVER_DRAWS_SIZE] = {0};
   OK(nen_client_session(world.client, &session));
   OK(nen_session_id(session, id, sizeof id));
   OK(nen_stream_sealer_new(session, &sealer));
@@ -116,6 +117,9 @@ static void sizes(void) {
   FAILS(NEN_ERR_LENGTH,
         nen_store_claim_nonce(world.store, id, strlen(id), bytes, 16, NOW, NOW, &(int32_t){0}));
   FAILS(NEN_ERR_LENGTH, nen_request_headers_pick(&(nen_header){0}, SIZE_MAX, &(nen_request_headers){0}));
+  FAILS(NEN_ERR_LENGTH, nen_derandomized_handshake(bytes, NEN_CLIENT_DRAWS_SIZE - 1, NULL, &handshake, &out));
+  FAILS(NEN_ERR_LENGTH, nen_derandomized_accept(world.server, bytes, NEN_SERVER_DRAWS_SIZE - 1, NOTHING, NOW,
+                                                &accepted, &out));
   FAILS(3004, nen_identity_from_pkcs8(bytes, NEN_IDENTITY_PKCS8_SIZE - 1, &identity));
   FAILS(3004, nen_identity_from_pkcs8(bytes, NEN_IDENTITY_PKCS8_SIZE, &identity));
   nen_stream_sealer_free(sealer);
@@ -128,6 +132,7 @@ static void values(void) {
   nen_server_options *options;
   nen_call *call;
   nen_lifecycle_call *lifecycle;
+  nen_store_keys *keys;
   nen_server *server;
   nen_session *session;
   nen_store *store;
@@ -136,6 +141,14 @@ static void values(void) {
   OK(nen_client_options_new(&client));
   OK(nen_server_options_new(&options));
   OK(nen_store_memory_new(1, 1, 1, &store));
+  FAILS(NEN_ERR_OPTION, nen_store_keys_new(NOTHING, &keys));
+  FAILS(NEN_ERR_OPTION, nen_store_keys_new(TEXT("plain,"), &keys));
+  FAILS(NEN_ERR_OPTION, nen_store_keys_new(TEXT("cGxhaW4="), &keys));
+  FAILS(NEN_ERR_UTF8, nen_store_keys_new(TEXT("\xff"), &keys));
+  OK(nen_store_keys_new(TEXT("plain"), &keys));
+  FAILS(NEN_ERR_VALUE, nen_store_keys_read(keys, TEXT("no id"), NOTHING, 0, &session));
+  nen_store_keys_free(keys);
+  FAILS(NEN_ERR_VALUE, nen_server_options_set_nonces_for_session(options, 2));
   FAILS(NEN_ERR_UTF8, nen_call_new(TEXT("G\xff"), TEXT("/"), &call));
   FAILS(NEN_ERR_UTF8, nen_call_new(TEXT("GET"), TEXT("/\xc3"), &call));
   FAILS(NEN_ERR_UTF8, nen_lifecycle_call_new(NEN_ROUTE_STATUS, TEXT("\x80"), &lifecycle));

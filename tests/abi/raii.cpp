@@ -318,6 +318,28 @@ static void endpoint_in_steps() {
   CHECK(world.client.session()->id() != old);
 }
 
+static void store_keys() {
+  world world;
+  world.shake_hands();
+  const auto session = *world.client.session();
+  const nen::store_keys keys("bm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm4="), plain("plain");
+  const auto record = keys.write(session);
+  CHECK(record.view().find("sharedSecret") == std::string_view::npos);
+  CHECK(text(keys.read(session.id(), record, 1).to_record()) == text(plain.write(session)));
+  THROWS(NEN_ISO_STORE_UNAVAILABLE, (void)plain.read(session.id(), record, 1));
+  THROWS(NEN_ERR_OPTION, nen::store_keys("no key"));
+}
+
+static void derandomized() {
+  const std::string client(NEN_CLIENT_DRAWS_SIZE, 'c'), server(NEN_SERVER_DRAWS_SIZE, 's');
+  auto handshake = nen::handshake::derandomized(client);
+  const auto accepted = nen::server().accept_derandomized(server, handshake.body(), now);
+  CHECK(handshake.finish(200, accepted.answer, now).id() == accepted.session.id());
+  const auto again = nen::handshake::derandomized(client);
+  CHECK(again.body() == handshake.body());
+  THROWS(NEN_ERR_LENGTH, (void)nen::handshake::derandomized("short"));
+}
+
 static void forms() {
   CHECK(nen::answer_form(200, "application/json", {}, {}) == nen::form::json);
   CHECK(nen::answer_form(404, "text/plain", {}, {}) == nen::form::text);
@@ -367,8 +389,8 @@ static_assert(moves_only<nen::buffer>() && moves_only<nen::call>() && moves_only
               moves_only<nen::exchange>() && moves_only<nen::handshake>() && moves_only<nen::identity>() &&
               moves_only<nen::lifecycle_call>() && moves_only<nen::request>() && moves_only<nen::server>() &&
               moves_only<nen::server_options>() && moves_only<nen::session>() && moves_only<nen::store>() &&
-              moves_only<nen::stream_opener>() && moves_only<nen::stream_sealer>() &&
-              moves_only<nen::verified>());
+              moves_only<nen::store_keys>() && moves_only<nen::stream_opener>() &&
+              moves_only<nen::stream_sealer>() && moves_only<nen::verified>());
 
 /* A view that would outlive its bytes does not compile. */
 struct view {
@@ -445,6 +467,8 @@ int main() {
   step_by_step();
   custom_store();
   endpoint_in_steps();
+  store_keys();
+  derandomized();
   forms();
   errors();
   moves();
