@@ -73,13 +73,14 @@ type serverCore struct {
 
 // policy is the part of the server's options that libnen decides by. Zero values take libnen's defaults.
 type policy struct {
-	prefix          string
-	ttl, window     time.Duration
-	maxBody         int
-	lax             bool
-	signedLifecycle bool
-	requireIdentity bool
-	identities      [][]byte
+	prefix           string
+	ttl, window      time.Duration
+	maxBody          int
+	lax              bool
+	noncesForSession bool
+	signedLifecycle  bool
+	requireIdentity  bool
+	identities       [][]byte
 }
 
 func newServerCore(p policy) (serverCore, error) {
@@ -106,6 +107,7 @@ func newServerCore(p policy) (serverCore, error) {
 	})
 	set(p.maxBody > 0, func() C.int32_t { return C.nen_server_options_set_max_body(options, C.size_t(p.maxBody)) })
 	set(p.lax, func() C.int32_t { return C.nen_server_options_set_strict(options, 0) })
+	set(p.noncesForSession, func() C.int32_t { return C.nen_server_options_set_nonces_for_session(options, 1) })
 	set(p.signedLifecycle, func() C.int32_t { return C.nen_server_options_set_require_signed_lifecycle(options, 1) })
 	set(p.requireIdentity, func() C.int32_t { return C.nen_server_options_require_identity(options) })
 	for _, identity := range p.identities {

@@ -32,7 +32,7 @@ func sessionIdentity(session *C.nen_session) ([]byte, error) {
 	return take(&key), nil
 }
 
-// readSession reads a store's record. If it names no end, it ends the ttl after its creation. The session is to be
+// readSession reads a record in the clear. If it names no end, it ends the ttl after its creation. The session is to be
 // freed.
 func readSession(sid string, record []byte, ttl time.Duration) (*C.nen_session, error) {
 	var session *C.nen_session
@@ -44,18 +44,13 @@ func readSession(sid string, record []byte, ttl time.Duration) (*C.nen_session, 
 	return session, err
 }
 
-// writeSession makes the record of a session for a store.
-func writeSession(session *C.nen_session) (sid string, record []byte, expires time.Time, err error) {
-	var buffer C.nen_buffer
-	if expires, err = sessionEnd(session); err != nil {
-		return "", nil, time.Time{}, err
+// plainRecord is the record of a session in the clear.
+func plainRecord(session *C.nen_session) ([]byte, error) {
+	var record C.nen_buffer
+	if err := call(func() C.int32_t { return C.nen_session_to_record(session, &record) }); err != nil {
+		return nil, err
 	}
-	if err = call(func() C.int32_t { return C.nen_session_to_record(session, &buffer) }); err != nil {
-		return "", nil, time.Time{}, err
-	}
-	record = take(&buffer)
-	sid, err = sessionID(session)
-	return sid, record, expires, err
+	return take(&record), nil
 }
 
 func sessionEnd(session *C.nen_session) (time.Time, error) {

@@ -24,6 +24,6 @@
 // function makes is to be had from that function only: zero values of its type are not usable.
 //
 // Keys are in libnen's memory, which wipes them; Close does so at once, the garbage collector some time later.
-// Through Go's memory, where net/http and stores may leave copies, pass plaintext, the records of a store with a
-// session's keys, and the HMAC key in the answer to a handshake.
+// Through Go's memory, where net/http and stores may leave copies, pass plaintext, the HMAC key in the answer to a
+// handshake, the text of store keys, and, without these, the records of a store with a session's keys.
 package nen

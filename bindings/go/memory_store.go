@@ -24,7 +24,8 @@ type MemoryLimits struct {
 }
 
 // A MemoryStore keeps sessions and used nonces in this process's memory, outside of Go's: for development, and for a
-// server of one process. It is swept as it is used.
+// server of one process. It is swept as it is used. It keeps sessions and no records, so that [WithStoreKeys] means
+// nothing to it; what a store of one's own hands on to it must be in the clear.
 type MemoryStore struct {
 	handle *handle[*C.nen_store]
 }
@@ -58,13 +59,12 @@ func (m *MemoryStore) Get(_ context.Context, sid string) ([]byte, error) {
 		return nil, err
 	}
 	defer C.nen_session_free(session)
-	_, record, _, err := writeSession(session)
-	return record, err
+	return plainRecord(session)
 }
 
 // Set keeps a record until the end that it names, or until the given time if it names none.
 func (m *MemoryStore) Set(ctx context.Context, sid string, record []byte, expires time.Time) error {
-	if !time.Now().Before(expires) {
+	if !clock().Before(expires) {
 		return m.Delete(ctx, sid)
 	}
 	// With a life of 0, a record that names no end ends at its creation.

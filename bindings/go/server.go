@@ -29,6 +29,11 @@ func NewServer(options ...ServerOption) (*Server, error) {
 			return nil, err
 		}
 	}
+	if config.storeKeys.handle == nil {
+		if err := WithStoreKeys(plainRecords).applyToServer(&config); err != nil {
+			return nil, err
+		}
+	}
 	config.policy.prefix = config.commonConfig.prefix
 	core, err := newServerCore(config.policy)
 	if err != nil {
@@ -99,6 +104,7 @@ func (s *Server) Middleware(next http.Handler) http.Handler {
 // [ErrInternal].
 func (s *Server) Close() error {
 	s.core.close()
+	s.config.storeKeys.close()
 	if s.ownStore != nil {
 		return s.ownStore.Close()
 	}
@@ -120,5 +126,5 @@ func (s *Server) respond(ctx context.Context, endpoint route, r *signedRequest, 
 }
 
 func (s *Server) storage(ctx context.Context) storage {
-	return storage{ctx, s.config.store, s.config.storeTimeout, cmp.Or(s.config.ttl, defaultSessionTTL)}
+	return storage{ctx, s.config.store, s.config.storeTimeout, cmp.Or(s.config.ttl, defaultSessionTTL), s.config.storeKeys}
 }

@@ -3,6 +3,7 @@ package nen
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,6 +24,7 @@ type serverConfig struct {
 	protects       pathRule
 	store          Store
 	storeTimeout   time.Duration
+	storeKeys      storeKeys
 }
 
 // WithStore sets where sessions and used nonces are kept. Default: in this process's memory, which serves one process.
@@ -42,6 +44,30 @@ func WithStoreTimeout(timeout time.Duration) ServerOption {
 	return serverOption(func(c *serverConfig) error {
 		c.storeTimeout = timeout
 		return positive("store's timeout", int64(timeout))
+	})
+}
+
+// WithStoreKeys seals the records of sessions before a [Store] sees them. The first key seals, and all of them open:
+// each the base64 of 32 random bytes (openssl rand -base64 32), or the word "plain", which stands for records in the
+// clear. Default: "plain" alone. Given again, the last one counts. A [MemoryStore] keeps no records, so that the keys
+// mean nothing to it.
+//
+// Every server of the store needs the same keys. One that cannot open a record answers with [ErrStoreUnavailable], and
+// logs why. Change them on running servers in three steps, each on all of them before the next: the new key last, then
+// first, and after the life of a session the old one removed. With "plain" as the old one, this turns sealing on.
+//
+// Whoever reads the store then reads no key of a session, and whoever writes to it makes no session, but can still
+// remove one, or bring back one that was removed.
+func WithStoreKeys(keys ...string) ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		read, err := newStoreKeys(keys...)
+		// Of what was passed nothing is told: it may be most of a key.
+		if err != nil || slices.ContainsFunc(keys, func(key string) bool { return strings.Contains(key, ",") }) {
+			return errors.New("nen: WithStoreKeys takes one key or more, each the base64 of 32 random bytes " +
+				"(openssl rand -base64 32), or the word \"plain\" for records in the clear")
+		}
+		c.storeKeys = read
+		return nil
 	})
 }
 
@@ -118,6 +144,16 @@ func WithMaxBody(bytes int) ServerOption {
 func WithUnsignedRequests() ServerOption {
 	return serverOption(func(c *serverConfig) error {
 		c.lax = true
+		return nil
+	})
+}
+
+// WithNoncesForSession remembers a nonce until its session ends, and not for the window alone: where a server that
+// admits unsigned requests takes the same sessions, and where whoever read a handshake shall not send a recorded body
+// again under a signature of their own. It costs memory for each request of a session's life.
+func WithNoncesForSession() ServerOption {
+	return serverOption(func(c *serverConfig) error {
+		c.noncesForSession = true
 		return nil
 	})
 }

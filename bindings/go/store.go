@@ -15,8 +15,8 @@ import (
 // goroutines at once. Their context ends at the store's timeout ([WithStoreTimeout]) or with the request; a request
 // whose store fails, or is late, is answered with [ErrStoreUnavailable].
 //
-// A record is opaque, and holds the session's keys in the clear: whoever reads the store reads what is sealed. Session
-// ids are UUIDs in lower case.
+// A record is opaque. It holds the session's keys, sealed if the server has store keys ([WithStoreKeys]); in the clear
+// without them, and then whoever reads the store reads what is sealed. Session ids are UUIDs in lower case.
 //
 // What each wrong answer costs:
 //
@@ -73,6 +73,7 @@ type storage struct {
 	store   Store
 	timeout time.Duration
 	ttl     time.Duration
+	keys    storeKeys
 }
 
 // load returns a session, to be freed; nil if there is none.
@@ -81,11 +82,19 @@ func (s storage) load(sid string) (*C.nen_session, error) {
 	if err != nil || record == nil {
 		return nil, err
 	}
-	return readSession(sid, record, s.ttl)
+	return s.keys.read(sid, record, s.ttl)
 }
 
 func (s storage) save(session *C.nen_session) error {
-	sid, record, expires, err := writeSession(session)
+	sid, err := sessionID(session)
+	if err != nil {
+		return err
+	}
+	expires, err := sessionEnd(session)
+	if err != nil {
+		return err
+	}
+	record, err := s.keys.write(session)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,10 @@ package nen_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -356,4 +358,75 @@ func TestAServerLeavesOpenAStoreThatWasPassed(t *testing.T) {
 func TestTheSizesInTheDocumentation(t *testing.T) {
 	equal(t, "bytes of a nonce", nen.NonceSize, 12)
 	equal(t, "slack", nen.RemoteClockSlack, 30*time.Second)
+}
+
+func TestWhatIsNoStoreKeyIsRefused(t *testing.T) {
+	key := base64.StdEncoding.EncodeToString(make([]byte, 32))
+	for _, keys := range [][]string{
+		{}, {""}, {"plain", ""}, {key, "none"}, {"Plain"}, {key[:40]}, {key + key}, {key + "," + key}, {" " + key}, {key + "\x00"},
+	} {
+		_, err := nen.NewServer(nen.WithStoreKeys(keys...))
+		if err == nil {
+			t.Errorf("%q are taken", keys)
+			continue
+		}
+		if text := err.Error(); !strings.Contains(text, "WithStoreKeys") || strings.Contains(text, key[:40]) {
+			t.Errorf("got %s", text)
+		}
+	}
+}
+
+func TestAServerShowsNoStoreKey(t *testing.T) {
+	secret := []byte("thirty-two bytes, none of random")
+	key := base64.StdEncoding.EncodeToString(secret)
+	option := nen.WithStoreKeys(key)
+	server := must(nen.NewServer(option))
+	defer server.Close()
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		shown := fmt.Sprintf(format+format, server, option)
+		if strings.Contains(shown, key) || strings.Contains(shown, string(secret)) {
+			t.Errorf("%s shows it", format)
+		}
+	}
+}
+
+func TestAMemoryStoreTakesNoNoticeOfStoreKeys(t *testing.T) {
+	url, _ := serve(t, echo, nen.WithStoreKeys(base64.StdEncoding.EncodeToString(make([]byte, 32))))
+	client := connect(t, url)
+	fetch(t, client, "GET", "/", nil)
+	if err := client.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fetch(t, client, "GET", "/", nil)
+}
+
+func TestNoncesCanBeRememberedForTheWholeSession(t *testing.T) {
+	const ttl, window = time.Hour, 30 * time.Second
+	for name, c := range map[string]struct {
+		options []nen.ServerOption
+		long    time.Duration
+	}{
+		"for the window":  {nil, window},
+		"for the session": {[]nen.ServerOption{nen.WithNoncesForSession()}, ttl},
+	} {
+		t.Run(name, func(t *testing.T) {
+			claims := &claims{remote: newRemote()}
+			url, _ := serve(t, echo, append(c.options, nen.WithStore(claims), nen.WithSessionTTL(ttl), nen.WithWindow(window))...)
+			fetch(t, connect(t, url), "GET", "/", nil)
+			if left := time.Until(claims.until); left > c.long || left < c.long-window/2 {
+				t.Errorf("a nonce is remembered for %v", left)
+			}
+		})
+	}
+}
+
+// A claims store notes until when the last nonce is to be remembered.
+type claims struct {
+	*remote
+	until time.Time
+}
+
+func (c *claims) ClaimNonce(ctx context.Context, sid string, nonce [nen.NonceSize]byte, until time.Time) (bool, error) {
+	c.until = until
+	return c.remote.ClaimNonce(ctx, sid, nonce, until)
 }

@@ -1,7 +1,8 @@
 // Package redisstore keeps nen's sessions and used nonces in Redis 6.2 or later, where several servers, of any language,
 // share them.
 //
-// Whoever can read the Redis can read what is sealed: protect it as you protect the servers. Let it evict nothing
+// Give the servers store keys ([nen.WithStoreKeys]): without them, whoever can read the Redis, or a dump of it, can read
+// what is sealed. With them, whoever can write to it can still remove sessions and used nonces. Let it evict nothing
 // (maxmemory-policy noeviction): a nonce that is evicted lets a recorded request in again. Asynchronous replication has
 // the same effect for what was not copied when a replica takes over.
 package redisstore

@@ -3,6 +3,9 @@ package redisstore_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -75,7 +78,9 @@ func (s *redisServer) client() *redis.Client {
 // serve runs a server of its own that shares the Redis.
 func (s *redisServer) serve(options ...nen.ServerOption) string {
 	s.t.Helper()
-	options = append(options, nen.WithStore(redisstore.New(s.client())), nen.WithLogger(slog.New(slog.DiscardHandler)))
+	options = append([]nen.ServerOption{
+		nen.WithStore(redisstore.New(s.client())), nen.WithLogger(slog.New(slog.DiscardHandler)),
+	}, options...)
 	server := httptest.NewServer(nen.Middleware(options...)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.Copy(w, r.Body)
@@ -294,6 +299,147 @@ func TestAClaimWhoseEndHasPassedIsAReplay(t *testing.T) {
 		fresh, err := store.ClaimNonce(ctx, sid, [nen.NonceSize]byte{}, time.Now().Add(-past))
 		if fresh || err != nil {
 			t.Errorf("%v ago: %t, %v", past, fresh, err)
+		}
+	}
+}
+
+// newKey is a store key, whose bytes are all the same.
+func newKey(octet byte) string {
+	return base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{octet}, 32))
+}
+
+// record is what Redis holds of a session.
+func (s *redisServer) record(sid string) string {
+	s.t.Helper()
+	record, err := s.client().Get(s.t.Context(), "nen:session:"+sid).Result()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return record
+}
+
+// ask tells what a server says of a session: its status, and the code of a refusal.
+func ask(t *testing.T, url, sid string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), "GET", url+"/api/nen/status", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("X-Nen-Session", sid)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var body struct {
+		Valid bool
+		Error struct{ Code string }
+	}
+	if err := json.NewDecoder(response.Body).Decode(&body); err != nil {
+		t.Fatal(err)
+	}
+	if body.Valid {
+		return "lives"
+	}
+	return strings.TrimSpace(strconv.Itoa(response.StatusCode) + " " + body.Error.Code)
+}
+
+// shakeHands makes a session, and hands out its id and its HMAC key, which travels in the answer.
+func shakeHands(t *testing.T, url string) (sid string, key []byte) {
+	t.Helper()
+	client := connect(t, url, tap(func(r *http.Request) (*http.Response, error) {
+		response, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := io.ReadAll(response.Body)
+		var body struct{ HMAC []byte }
+		if err := errors.Join(err, json.Unmarshal(answer, &body), response.Body.Close()); err != nil {
+			t.Error(err)
+		}
+		key = body.HMAC
+		response.Body = io.NopCloser(bytes.NewReader(answer))
+		return response, nil
+	}))
+	if err := client.Handshake(t.Context()); err != nil || len(key) != 32 {
+		t.Fatal(len(key), err)
+	}
+	return client.SessionID(), key
+}
+
+func TestSealedRecordsShowNoKey(t *testing.T) {
+	server := startRedis(t)
+	for keys, plain := range map[string]bool{"plain": true, newKey(1): false} {
+		sid, key := shakeHands(t, server.serve(nen.WithStoreKeys(keys)))
+		record := server.record(sid)
+		if strings.Contains(record, base64.StdEncoding.EncodeToString(key)) != plain ||
+			strings.Contains(record, "sharedSecret") != plain {
+			t.Errorf("sealed: %t", plain)
+		}
+		if strings.Contains(record, hex.EncodeToString(key)) || strings.Contains(record, string(key)) {
+			t.Error("the key is there in another form")
+		}
+	}
+}
+
+func TestStoreKeysAreReplacedWhileSessionsLive(t *testing.T) {
+	const lives, disagree = "lives", "503 ISO-9001"
+	for what, keys := range map[string]struct{ old, new string }{
+		"a key":                {newKey(1), newKey(2)},
+		"records in the clear": {"plain", newKey(2)},
+	} {
+		t.Run(what, func(t *testing.T) {
+			redis := startRedis(t)
+			before := redis.serve(nen.WithStoreKeys(keys.old))
+			last := redis.serve(nen.WithStoreKeys(keys.old, keys.new))
+			first := redis.serve(nen.WithStoreKeys(keys.new, keys.old))
+			after := redis.serve(nen.WithStoreKeys(keys.new))
+			inOld, _ := shakeHands(t, last)
+			inNew, _ := shakeHands(t, first)
+			for _, c := range []struct {
+				server, url          string
+				saysOfOld, saysOfNew string
+			}{
+				{"before", before, lives, disagree},
+				{"last", last, lives, lives},
+				{"first", first, lives, lives},
+				{"after", after, disagree, lives},
+			} {
+				if old, new := ask(t, c.url, inOld), ask(t, c.url, inNew); old != c.saysOfOld || new != c.saysOfNew {
+					t.Errorf("%s: got %s, %s", c.server, old, new)
+				}
+			}
+		})
+	}
+}
+
+func TestASealedRecordIsOfOneSession(t *testing.T) {
+	redis := startRedis(t)
+	url := redis.serve(nen.WithStoreKeys(newKey(1)))
+	one, _ := shakeHands(t, url)
+	other, _ := shakeHands(t, url)
+	if err := redis.client().Set(t.Context(), "nen:session:"+other, redis.record(one), time.Minute).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if said := ask(t, url, other); said != "503 ISO-9001" {
+		t.Errorf("got %s", said)
+	}
+}
+
+func TestServersThatDisagreeSaySoInTheLog(t *testing.T) {
+	redis := startRedis(t)
+	var log bytes.Buffer
+	sid, key := shakeHands(t, redis.serve(nen.WithStoreKeys(newKey(1))))
+	server := redis.serve(nen.WithStoreKeys(newKey(2)), nen.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	if said := ask(t, server, sid); said != "503 ISO-9001" {
+		t.Errorf("got %s", said)
+	}
+	if text := log.String(); !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "no store key opens it") {
+		t.Errorf("got %s", text)
+	}
+	for _, secret := range []string{newKey(1), newKey(2), base64.StdEncoding.EncodeToString(key), redis.record(sid)} {
+		if strings.Contains(log.String(), secret) {
+			t.Error("the log holds what is secret")
 		}
 	}
 }

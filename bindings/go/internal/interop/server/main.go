@@ -1,5 +1,6 @@
 // Server is the Go server among the interop peers: net/http, protected the way the documentation says. The environment
-// variable PORT is its port, and NEN_REDIS_URL the Redis that keeps its sessions, if it is set.
+// variable PORT is its port; NEN_REDIS_URL, if it is set, the Redis that keeps its sessions, and NEN_STORE_KEYS the keys
+// that seal them there, separated by commas.
 package main
 
 import (
@@ -37,8 +38,16 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	protect := nen.Middleware(nen.WithProtect("/api/*"), nen.WithStore(store))
-	server := &http.Server{Handler: protect(routes()), ReadHeaderTimeout: 10 * time.Second}
+	options := []nen.ServerOption{nen.WithProtect("/api/*"), nen.WithStore(store)}
+	if keys := os.Getenv("NEN_STORE_KEYS"); keys != "" {
+		options = append(options, nen.WithStoreKeys(strings.Split(keys, ",")...))
+	}
+	protected, err := nen.NewServer(options...)
+	if err != nil {
+		return err
+	}
+	defer protected.Close()
+	server := &http.Server{Handler: protected.Middleware(routes()), ReadHeaderTimeout: 10 * time.Second}
 
 	listener, err := net.Listen("tcp", "127.0.0.1:"+cmp.Or(os.Getenv("PORT"), "0"))
 	if err != nil {
