@@ -179,6 +179,7 @@ $(CPEERS): $(TREE) $(shell find bindings/c/examples tests/interop/c tests/vector
 
 $(GOPEERS): $(TREE) $(GO_CODE)
 	$(GO) go build -tags nen_static -o $(CURDIR)/target/interop/go/ ./internal/interop/server ./internal/interop/client
+	$(GO) go test -c -tags nen_static -o $(CURDIR)/target/interop/go/vectors .
 	$(DONE)
 
 $(VALKEY): $(VENV) tests/interop/valkey.txt
