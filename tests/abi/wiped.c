@@ -1,4 +1,7 @@
-/* nen_buffer_free() wipes before it frees: the program's own free() looks at what comes back. */
+/* nen_buffer_free() wipes before it frees, and store keys leave nothing behind: the program's own free()
+ * looks at what comes back. */
+
+#include <malloc.h>
 
 #include "check.h"
 
@@ -8,6 +11,17 @@ static const uint8_t *watched;
 static size_t watched_size;
 static int seen, wiped;
 
+/* What no memory that comes back may hold; NULL while that does not matter. */
+static const char *hunted;
+static int caught;
+
+static void hunt(const char *memory, size_t size) {
+  size_t length = strlen(hunted);
+  for (size_t i = 0; i + length <= size && !caught; i++) {
+    caught = memcmp(memory + i, hunted, length) == 0;
+  }
+}
+
 void free(void *memory) {
   if (memory != NULL && memory == watched) {
     seen = wiped = 1;
@@ -15,6 +29,9 @@ void free(void *memory) {
       wiped &= watched[i] == 0;
     }
     watched = NULL;
+  }
+  if (memory != NULL && hunted != NULL) {
+    hunt(memory, malloc_usable_size(memory));
   }
   __libc_free(memory);
 }
@@ -26,6 +43,27 @@ static void frees_wiped(nen_buffer buffer) {
   watched = buffer.data;
   nen_buffer_free(&buffer);
   CHECK(seen && wiped);
+}
+
+/* The base64 of 32 bytes, all of them "o". */
+static void store_keys(const nen_session *session) {
+  nen_store_keys *keys;
+  nen_buffer record;
+  hunted = "oooooooo";
+  /* A call that the compiler cannot leave out. */
+  void (*volatile release)(void *) = free;
+  char *copy = malloc(32);
+  CHECK(copy != NULL);
+  memset(copy, 'o', 32);
+  release(copy);
+  CHECK(caught);
+  caught = 0;
+  OK(nen_store_keys_new(TEXT("b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28="), &keys));
+  OK(nen_store_keys_write(keys, session, &record));
+  nen_buffer_free(&record);
+  nen_store_keys_free(keys);
+  CHECK(!caught);
+  hunted = NULL;
 }
 
 int main(void) {
@@ -45,6 +83,7 @@ int main(void) {
   frees_wiped(secret);
   frees_wiped(record);
   frees_wiped(plaintext);
+  store_keys(session);
   nen_exchange_free(exchange);
   nen_session_free(session);
   nen_identity_free(identity);
