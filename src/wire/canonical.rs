@@ -52,7 +52,9 @@ pub fn pathname(target: &str) -> Option<&str> {
     let origin_form = if target.starts_with('/') {
         target
     } else {
-        let (_, rest) = target.split_once("://")?;
+        let (scheme, rest) = target.split_once("://")?;
+        let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        scheme.bytes().all(in_scheme).then_some(())?;
         rest.find(['/', '?']).and_then(|start| rest.get(start..)).unwrap_or_default()
     };
     let path = origin_form.split('?').next().filter(|path| !path.is_empty()).unwrap_or("/");
