@@ -58,6 +58,7 @@ pub(super) fn answers() -> Made<File> {
             opens("a refusal of the application's, sealed", 422, &good),
             opens("a failure of the application's, sealed", 500, &good),
             opens("a redirect of the application's, sealed", 302, &good),
+            opens("a 401 of the application's, sealed", 401, &good),
             opens("unknown members are ignored", 200, &good.replace('}', r#","future":{}}"#)),
             opens("members in another order", 200, &format!(r#"{{"n":"{text}","ct":"{}"}}"#, base64(&ct))),
             sealed("null", "null")?,
@@ -69,6 +70,10 @@ pub(super) fn answers() -> Made<File> {
             refused("plain JSON", plaintext, BadFormat),
             refused("no JSON", "<html>", BadFormat),
             refused("an array", "[]", BadFormat),
+            of("no UTF-8", "POST", 200, &[good.as_bytes(), b"\xff"].concat()).error(BadFormat),
+            refused("a byte order mark", &format!("\u{feff}{good}"), BadFormat),
+            refused("n is null", &good.replace(&format!("\"{text}\""), "null"), BadFormat),
+            refused("n is empty", &good.replace(&text, ""), BadFormat),
             refused("no n", &format!(r#"{{"ct":"{}"}}"#, base64(&ct)), BadFormat),
             refused("no ct", &format!(r#"{{"n":"{text}"}}"#), BadFormat),
             refused("ct is a number", &format!(r#"{{"ct":1,"n":"{text}"}}"#), BadFormat),
@@ -92,6 +97,11 @@ pub(super) fn answers() -> Made<File> {
             refused("no UTF-8, sealed", &answer_body(session, &n, b"\"\xff\"")?, NotJson),
             of("tampered with, under 404", "POST", 404, of_ct(&flipped(&ct, 0)).as_bytes()).error(NotOpened),
             error("an error of the handler's", 500, Code::Internal)?,
+            error(
+                "a clock that disagrees, in an answer that has no date",
+                401,
+                Code::AuthTimestampOutOfWindow,
+            )?,
             error("a replay", 409, Code::ReplayNonceReused)?,
             error("a wrong signature", 401, Code::AuthSignatureInvalid)?,
             error("a store that is away", 503, Code::StoreUnavailable)?,
@@ -106,6 +116,18 @@ pub(super) fn answers() -> Made<File> {
             foreign("a page under 404", 404, "<html>"),
             foreign("a bare 401", 401, ""),
             foreign("a redirect", 302, ""),
+            foreign("not modified", 304, ""),
+            foreign(
+                "an error whose code stands twice",
+                401,
+                r#"{"error":{"code":"ISO-2002","code":"ISO-2002","message":"x"}}"#,
+            ),
+            foreign(
+                "an error whose message is a number",
+                401,
+                r#"{"error":{"code":"ISO-2002","message":1}}"#,
+            ),
+            foreign("an error that is a list", 401, r#"{"error":[{"code":"ISO-2002","message":"x"}]}"#),
             foreign("JSON of a proxy's under 502", 502, r#"{"error":"upstream"}"#),
             foreign("an error of no known code", 401, r#"{"error":{"code":"ISO-0000","message":"x"}}"#),
             foreign("an error without a message", 401, r#"{"error":{"code":"ISO-2002"}}"#),
@@ -144,6 +166,8 @@ pub(super) fn lifecycle_answers() -> Made<File> {
             of("a bare 401", "status", 401, "").error(bad),
             of("the store is away", "status", 503, &away).error(Code::StoreUnavailable),
             of("it was ended", "terminate", 200, success).with("done", true),
+            of("it was ended, under another 2xx", "terminate", 201, success).with("done", true),
+            of("it had ended before", "terminate", 401, &gone).error(Code::SessionInvalidOrExpired),
             of("success is false", "terminate", 200, r#"{"success":false}"#).error(bad),
             of("success under 500", "terminate", 500, success).error(bad),
             of("ended, and nothing said", "terminate", 200, "").error(bad),
@@ -234,6 +258,8 @@ pub(super) fn streams() -> Made<File> {
     let numbers: Vec<String> = (0..300).map(|number: u32| number.to_string()).collect();
     let numbers: Vec<&[u8]> = numbers.iter().map(String::as_bytes).collect();
     let words = Stream::new(session, base, &[b"secure ", b"streaming ", b"works "])?;
+    let letters = Stream::new(session, base, &[b"a", b"b"])?;
+    let elsewhere = Stream::new(session, counter([0; 4]), &[b"secure ", b"streaming "])?;
     let [first, second, third, end] =
         <[String; 4]>::try_from(words.frames.clone()).map_err(|_| "four frames")?;
     let data = |frames: &[&str]| frames.iter().map(|frame| format!("data: {frame}\n\n")).collect::<String>();
@@ -280,6 +306,8 @@ pub(super) fn streams() -> Made<File> {
                     .replace("\n\ndata", "\n\n: ping\n\ndata"),
             ),
             whole("a field whose name only begins with data", &good.replace("data", "datum: x\ndata")),
+            whole("blank lines", &good.replace("\n\n", "\n\n\n\n")),
+            whole("line ends of all kinds", &good.replacen('\n', "\r", 2).replacen('\n', "\r\n", 2)),
             whole("anything after the end mark", &format!("{good}data: ?\n\n{good}")),
             bad("nothing", "", 0, Truncated),
             bad("no end mark", &data(&[&first, &second, &third]), 3, Truncated),
@@ -297,7 +325,24 @@ pub(super) fn streams() -> Made<File> {
             bad("a bit of a chunk turned", &data(&[&first, &turned, &third, &end]), 1, NotOpened),
             bad("a frame that is no base64", &data(&[&first, "?", &third, &end]), 1, NotBase64),
             bad("a frame of two lines", &good.replacen("data: ", "data: AAAA\ndata: ", 1), 0, NotBase64),
+            bad("a data line without a colon", &format!("data\n\n{good}"), 0, NotOpened),
+            bad("two spaces after the colon", &good.replacen("data: ", "data:  ", 1), 0, NotBase64),
+            bad("a name in upper case", &good.replacen("data", "DATA", 1), 0, NotOpened),
+            bad(
+                "a byte order mark before a later line",
+                &good.replacen("\n\ndata", "\n\n\u{feff}data", 1),
+                1,
+                NotOpened,
+            ),
+            bad("a frame of another stream", &data(&[&first, &elsewhere.frames[1], &end]), 1, NotOpened),
             bad("plain text", "data: secure\n\n", 0, NotBase64),
+            bad("a comment that is too long", &format!(": {}\n{good}", "x".repeat(100)), 0, TooLong)
+                .with("maxChunk", 10u64),
+            bad("a chunk that is too long by one byte", &good, 0, TooLong).with("maxChunk", 6u64),
+            letters
+                .read("an end mark that is longer than a chunk may be", &letters.body(), 2)
+                .with("complete", true)
+                .with("maxChunk", 1u64),
             bad("a chunk that is too long", &good, 1, TooLong).with("maxChunk", 8u64),
             words
                 .read("chunks as long as they may be", &good, 3)

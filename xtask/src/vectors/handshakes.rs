@@ -52,6 +52,11 @@ pub(super) fn requests() -> Made<File> {
     let signed = handshake_body(&key, Some(&identity))?;
     let of_key = |key: &[u8]| format!(r#"{{"pk":"{}"}}"#, base64(key));
     let with = |sig_pk: &str, sig: &str| format!(r#"{{"pk":"{pk}","sigPk":"{sig_pk}","sigOfPk":"{sig}"}}"#);
+    // The key with another first coefficient, of 12 bits (FIPS 203 §4.2.1).
+    let coefficient = |value: u16| {
+        let [low, high] = value.to_le_bytes();
+        [&[low, key[1] & 0xf0 | high], &key[2..]].concat()
+    };
     let padded = |size: usize| {
         let around = format!(r#"{{"pk":"{pk}","x":""}}"#).len();
         format!(r#"{{"pk":"{pk}","x":"{}"}}"#, "x".repeat(size - around))
@@ -69,6 +74,12 @@ pub(super) fn requests() -> Made<File> {
         accepted("a public key and an identity", &signed, &identity.spki()),
         accepted("unknown members are ignored", &plain.replace('}', r#","future":{"a":[1]}}"#), b""),
         accepted("white space between members", &plain.replace(':', " :\t").replace('{', "{\r\n "), b""),
+        accepted("a coefficient of 3328, the last that there is", &of_key(&coefficient(3328)), b""),
+        accepted(
+            "an unknown member that is nested deeply",
+            &plain.replace('}', &format!(r#","x":{}{}}}"#, "[".repeat(500), "]".repeat(500))),
+            b"",
+        ),
         accepted("a member whose name has an escape", &plain.replace("\"pk\"", "\"\\u0070k\""), b""),
         accepted(
             "a key whose text has an escape",
@@ -137,6 +148,33 @@ pub(super) fn requests() -> Made<File> {
             with("", &sig).replace("\"sigPk\":\"\"", "\"sigPk\":1").as_bytes(),
             no_key,
         ),
+        refused(
+            "sigPk and sigOfPk are null",
+            plain.replace('}', r#","sigPk":null,"sigOfPk":null}"#).as_bytes(),
+            no_key,
+        ),
+        refused("sigPk and sigOfPk are empty", with("", "").as_bytes(), bad_identity),
+        refused("a coefficient of 3329", of_key(&coefficient(3329)).as_bytes(), no_key),
+        refused(
+            "first: pk is base64",
+            plain.replace(&pk, "?").replace('}', r#","sigPk":""}"#).as_bytes(),
+            bad_text,
+        ),
+        refused(
+            "second: pk has its size",
+            of_key(&key[..1183]).replace('}', r#","sigPk":""}"#).as_bytes(),
+            no_key,
+        ),
+        refused(
+            "third: both of the identity's members are there",
+            plain.replace('}', r#","sigPk":"?"}"#).as_bytes(),
+            bad_identity,
+        ),
+        refused(
+            "fourth: the identity, and only then the modulus check",
+            with(&sig_pk, &sig).replace(&pk, &base64(coefficient(3329))).as_bytes(),
+            bad_identity,
+        ),
         refused("sigPk is no base64", with("?", &sig).as_bytes(), bad_text),
         refused("sigOfPk is no base64", with(&sig_pk, "?").as_bytes(), bad_text),
         refused("sigPk is no key", with(&base64([0; 1974]), &sig).as_bytes(), bad_identity),
@@ -181,7 +219,7 @@ pub(super) fn requests() -> Made<File> {
 }
 
 /// The body with the last bit of its padded base64 set.
-fn stray_bits(body: &str) -> String {
+pub(super) fn stray_bits(body: &str) -> String {
     let at = body.find('=').unwrap_or_default() - 1;
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let index = alphabet.find(&body[at..=at]).unwrap_or_default() | 1;
@@ -200,10 +238,12 @@ pub(super) fn answers() -> Made<File> {
         &answer[start..start + answer[start..].find('"').unwrap_or_default()]
     };
     let (ct, hmac) = (member("ct"), member("hmac"));
+    let turned = base64(flipped(nen::primitives::base64_decode(ct)?, 7));
     let error = |code: Code| String::from_utf8(nen::Answer::error(&nen::Error::new(code, "")).into_body());
     let vectors = vec![
         taken("200", 200, answer),
         taken("201", 201, answer),
+        taken("a ciphertext with a bit turned, which shows later", 200, &answer.replace(ct, &turned)),
         taken("unknown members are ignored", 200, &answer.replace('}', r#","future":1}"#)),
         bad("no body", ""),
         bad("no JSON", "<html>"),
@@ -215,6 +255,15 @@ pub(super) fn answers() -> Made<File> {
         bad("sid without hyphens", &answer.replace(&sid, &sid.replace('-', ""))),
         bad("sid is no UUIDv4", &answer.replace(&sid, &format!("{}1{}", &sid[..14], &sid[15..]))),
         bad("sid is a number", &answer.replace(&format!("\"{sid}\""), "1")),
+        bad("sid in braces", &answer.replace(&sid, &format!("{{{sid}}}"))),
+        bad("sid with a space", &answer.replace(&sid, &format!("{sid} "))),
+        bad("text after the object", &format!("{answer},")),
+        bad("a byte order mark", &format!("\u{feff}{answer}")),
+        bad("ct is null", &answer.replace(&format!("\"{ct}\""), "null")),
+        bad("ct is one byte long", &answer.replace(ct, &base64([0; 1089]))),
+        bad("hmac is one byte long", &answer.replace(hmac, &base64([0; 33]))),
+        bad("hmac without its padding", &answer.replace(hmac, hmac.trim_end_matches('='))),
+        bad("hmac with bits after its last byte", &answer.replace(hmac, &stray_bits(hmac))),
         bad("ct is one byte short", &answer.replace(ct, &base64([0; 1087]))),
         bad("ct is no base64", &answer.replace(ct, &format!("?{}", &ct[1..]))),
         bad("hmac is one byte short", &answer.replace(hmac, &base64([0; 31]))),

@@ -184,6 +184,14 @@ pub(super) fn requests() -> Made<File> {
             one("no body", get.admitted()),
             one("headers in lower case", get.clone().lower().admitted()),
             one("a query is not signed", get.clone().target("/api/secure-data?a=1").admitted()),
+            one("the other session", Sent::new(&other, METHOD, TARGET, NOW, &nonce)?.admitted()),
+            one("a method in lower case", good.clone().method("post").admitted()),
+            one("absolute form", good.clone().target("https://example.com/api/secure-data?a").admitted()),
+            one(
+                "a body with GET",
+                get.clone().body(sealed_body(&session, &nonce, plaintext)?).opens(plaintext),
+            ),
+            one("a timestamp with a leading zero", signed_at(&format!("0{NOW}"))?.admitted()),
             one("signed 30,000 ms ago", signed_at(&early.to_string())?.admitted()),
             one("signed 30,000 ms ahead", signed_at(&late.to_string())?.admitted()),
             lenient(one(
@@ -191,6 +199,10 @@ pub(super) fn requests() -> Made<File> {
                 good.clone().without(mac).without(time).admitted(),
             )),
             lenient(one("signed, to a server that is not strict", good.admitted())),
+            lenient(one(
+                "without a signature, at a time that is none, to a server that is not strict",
+                good.clone().without(mac).header(time, "x").admitted(),
+            )),
             one("no session header", good.clone().without(sid).refused(NoHeader)),
             one("an empty session header", good.clone().header(sid, "").refused(NoHeader)),
             one(
@@ -202,6 +214,12 @@ pub(super) fn requests() -> Made<File> {
             one(
                 "a session id of another variant",
                 good.clone().header(sid, "11111111-2222-4333-c444-555555555555").refused(NoSession),
+                "a session id with its URN",
+                good.clone().header(sid, format!("urn:uuid:{id}")).refused(NoSession),
+            ),
+            one(
+                "a session id without hyphens",
+                good.clone().header(sid, id.replace('-', "")).refused(NoSession),
             ),
             one("no session id", good.clone().header(sid, "session").refused(NoSession)),
             one("the session header twice", good.clone().twice(sid).refused(NoSession)),
@@ -221,6 +239,10 @@ pub(super) fn requests() -> Made<File> {
                 good.clone().header(mac, signature.replace('=', "")).refused(BadSignature),
             ),
             one(
+                "a signature with bits after its last byte",
+                good.clone().header(mac, super::handshakes::stray_bits(&signature)).refused(BadSignature),
+            ),
+            one(
                 "a signature in hex",
                 good.clone().header(mac, super::format::hex([7; 32])).refused(BadSignature),
             ),
@@ -229,6 +251,10 @@ pub(super) fn requests() -> Made<File> {
             one(
                 "a signature of another session",
                 good.clone().header(mac, by_other.as_str()).refused(BadSignature),
+            ),
+            one(
+                "a target that cannot be signed",
+                good.clone().target("/api/secure-data#a").refused(BadSignature),
             ),
             one("signed for another method", good.clone().method("PUT").refused(BadSignature)),
             one("signed for another path", good.clone().target("/api/secure-date").refused(BadSignature)),
@@ -264,6 +290,10 @@ pub(super) fn requests() -> Made<File> {
                 "no nonce, to a server that is not strict",
                 good.clone().without(mac).without(nonce_header).refused(NoNonce),
             )),
+            lenient(one(
+                "signed, without a timestamp, to a server that is not strict",
+                good.clone().without(time).refused(BadTime),
+            )),
             one("no timestamp", good.clone().without(time).refused(BadTime)),
             one("the timestamp twice", good.clone().twice(time).refused(BadSignature)),
             one("signed 30,001 ms ago", signed_at(&(early - 1).to_string())?.refused(BadTime)),
@@ -273,6 +303,10 @@ pub(super) fn requests() -> Made<File> {
             one("a timestamp with a sign", signed_at(&format!("+{NOW}"))?.refused(BadTime)),
             one("a timestamp with a fraction", signed_at(&format!("{NOW}.0"))?.refused(BadTime)),
             one("a timestamp with an exponent", signed_at("1e3")?.refused(BadTime)),
+            one("a timestamp in hex", signed_at(&format!("{NOW:x}"))?.refused(BadTime)),
+            one("a timestamp with a space in it", signed_at("1763750 000000")?.refused(BadTime)),
+            one("a timestamp of zero", signed_at("0")?.refused(BadTime)),
+            one("the last timestamp of 64 bits", signed_at("18446744073709551615")?.refused(BadTime)),
             one("a timestamp beyond 64 bits", signed_at("18446744073709551616")?.refused(BadTime)),
             one(
                 "first: the session header",
@@ -340,6 +374,17 @@ pub(super) fn bodies() -> Made<File> {
                 &good.replace(&text, &format!("\\u00{:02x}{}", text.as_bytes()[0], &text[1..])),
                 plaintext,
             )?,
+            opened("white space around the object", &format!("\r\n\t {good}\n "), plaintext)?,
+            opened("the name of ct with an escape", &good.replace("ct", "\\u0063t"), plaintext)?,
+            opened(
+                "an unknown member that is nested deeply",
+                &good.replace('}', &format!(r#","x":{}{}}}"#, "[".repeat(500), "]".repeat(500))),
+                plaintext,
+            )?,
+            sealed("an array that is nested deeply", ["[".repeat(500), "]".repeat(500)].concat().as_bytes())?,
+            sealed("members that stand twice, sealed", br#"{"a":1,"a":2}"#)?,
+            sealed("a number beyond all floats", b"1e999")?,
+            sealed("half of a surrogate pair", br#""\ud800""#)?,
             sealed("null", b"null")?,
             sealed("a number", b"-0.5e3")?,
             sealed("a string", "\"念\"".as_bytes())?,
@@ -356,6 +401,9 @@ pub(super) fn bodies() -> Made<File> {
             refused("null in place of an object", b"null", BadFormat)?,
             refused("no ct", b"{}", BadFormat)?,
             refused("plaintext", plaintext, BadFormat)?,
+            refused("the name of ct in upper case", good.replace("ct", "CT").as_bytes(), BadFormat)?,
+            refused("a form feed before the object", format!("\u{c}{good}").as_bytes(), BadFormat)?,
+            refused("a comma after the last member", good.replace('}', ",}").as_bytes(), BadFormat)?,
             refused("ct is null", br#"{"ct":null}"#, BadFormat)?,
             refused("ct is a number", br#"{"ct":1}"#, BadFormat)?,
             refused("ct is an object", br#"{"ct":{}}"#, BadFormat)?,
@@ -367,6 +415,11 @@ pub(super) fn bodies() -> Made<File> {
             )?,
             refused("ct is no base64", br#"{"ct":"?"}"#, NotBase64)?,
             refused("ct without its padding", of_ct(&ct[..16]).replace('=', "").as_bytes(), NotBase64)?,
+            refused(
+                "ct with bits after its last byte",
+                super::handshakes::stray_bits(&of_ct(&ct[..16])).as_bytes(),
+                NotBase64,
+            )?,
             refused("ct in the URL alphabet", of_ct(&[0xff; 48]).replace('/', "_").as_bytes(), NotBase64)?,
             refused(
                 "ct with a space",
@@ -392,6 +445,11 @@ pub(super) fn bodies() -> Made<File> {
             no_json("text that is no JSON", b"amount=1840")?,
             no_json("JSON that ends early, sealed", br#"{"amount":"#)?,
             no_json("two JSON texts", b"{}{}")?,
+            no_json("a number with a leading zero", b"01")?,
+            no_json("NaN", b"NaN")?,
+            no_json("a comma after the last member, sealed", br#"{"a":1,}"#)?,
+            no_json("a line feed in a string", b"\"\n\"")?,
+            no_json("half of a surrogate pair in UTF-8", b"\"\xed\xa0\x80\"")?,
             no_json("no UTF-8, sealed", b"\"\xff\"")?,
             no_json("a byte order mark, sealed", "\u{feff}{}".as_bytes())?,
         ],
@@ -583,6 +641,13 @@ pub(super) fn endpoints() -> Made<File> {
             ),
             one("status of what is no session id", get.clone().header(sid, "x").answered(401, NOT_VALID)),
             one("status without a session", get.clone().without(sid).refused(SessionHeaderMissing)),
+            one("status, signed, of a session that is not there", {
+                signed("status", "GET", status)?.header(sid, unknown).answered(401, NOT_VALID)
+            }),
+            one(
+                "status, signed, without a nonce",
+                signed("status", "GET", status)?.without(nen::NONCE_HEADER).refused(Code::AuthNonceMissing),
+            ),
             one(
                 "status with a wrong signature",
                 signed("status", "GET", status)?
@@ -610,6 +675,24 @@ pub(super) fn endpoints() -> Made<File> {
                     signed("terminate", "POST", "/api/nen/terminate")?.answered(200, SUCCESS),
                     get.answered(401, NOT_VALID),
                 ],
+            ),
+            vector(
+                "terminate, signed, that comes again",
+                vec![
+                    signed("terminate", "POST", "/api/nen/terminate")?.answered(200, SUCCESS),
+                    signed("terminate", "POST", "/api/nen/terminate")?.answered(200, SUCCESS),
+                ],
+            ),
+            one(
+                "terminate, signed 30,001 ms ago",
+                signed("terminate", "POST", "/api/nen/terminate")?
+                    .at(NOW + 30_001)
+                    .refused(Code::AuthTimestampOutOfWindow),
+            ),
+            one("bodies of status are not read", get.clone().body("{").answered(200, VALID)),
+            one(
+                "bodies of terminate are not read, however long",
+                terminate.clone().body(&too_long).answered(200, SUCCESS),
             ),
             vector(
                 "terminate ends no other session",
@@ -641,8 +724,28 @@ pub(super) fn endpoints() -> Made<File> {
                 vec![rotate.clone().body(r#"{"pk":"AAAA"}"#).refused(HandshakeMissingPublicKey), asks()],
             ),
             vector(
+                "a rotation with half of an identity loses nothing",
+                vec![
+                    rotate
+                        .clone()
+                        .body(Played::shared()?.body.replace('}', r#","sigPk":""}"#))
+                        .refused(Code::AuthIdentitySignatureInvalid),
+                    asks(),
+                ],
+            ),
+            vector(
+                "a rotation with a wrong signature",
+                vec![
+                    signed("rotate", "POST", "/api/nen/rotate")?
+                        .header(nen::SIGNATURE_HEADER, base64([0; 32]))
+                        .body(Played::shared()?.body)
+                        .refused(AuthSignatureInvalid),
+                    asks(),
+                ],
+            ),
+            vector(
                 "a rotation that is too long loses nothing",
-                vec![rotate.clone().body(too_long).refused(WireInvalidPayloadFormat), asks()],
+                vec![rotate.clone().body(&too_long).refused(WireInvalidPayloadFormat), asks()],
             ),
             one(
                 "a rotation of a session that is not there",
@@ -664,6 +767,19 @@ pub(super) fn endpoints() -> Made<File> {
                 "a handshake without a key",
                 bare("POST", "/api/nen/handshake")?.body("{}").refused(HandshakeMissingPublicKey),
             ),
+            one(
+                "a handshake that is too long",
+                bare("POST", "/api/nen/handshake")?.body(&too_long).refused(WireInvalidPayloadFormat),
+            ),
+            one("a body that is too long where nothing is", {
+                bare("POST", "/api/nen/renew")?.body(&too_long).not_found()
+            }),
+            one("status in absolute form", {
+                get.clone().target("http://example.com/api/nen/status").answered(200, VALID)
+            }),
+            one("a method in lower case", bare("get", status)?.not_found()),
+            one("an action that is percent-encoded", bare("GET", "/api/nen/%73tatus")?.not_found()),
+            one("two slashes", bare("GET", "/api/nen//status")?.not_found()),
             one("GET handshake", bare("GET", "/api/nen/handshake")?.not_found()),
             one("POST status", bare("POST", status)?.not_found()),
             one("HEAD status", bare("HEAD", status)?.not_found()),

@@ -42,6 +42,7 @@ pub(super) fn records() -> Made<File> {
     let id = with_identity.id().to_text();
     let known = with_identity.to_record().to_string();
     let other = SessionId::parse(id.as_bytes()).ok_or("an id")?.to_text();
+    let secret = plain.split('"').nth(3).ok_or("a record begins with its secret")?;
     let no_keys = plain.replace("sharedSecret", "shared");
     let tampered = {
         let ct = primitives::base64_decode(&of_old[7..of_old.find("\",\"n\"").unwrap_or_default()])?;
@@ -73,6 +74,26 @@ pub(super) fn records() -> Made<File> {
             refused("sealed for another session", &[&old_text], &sealed(&old, &plain, &other)?),
             refused("sealed with a bit turned", &[&old_text], &tampered),
             refused("what is sealed is no record", &[&old_text], &sealed(&old, "{}", &sid)?),
+            read("sealed, with unknown members", &[&old_text], &of_old.replace('}', r#","future":1}"#)),
+            refused(
+                "sealed, and its nonce is missing",
+                &[&old_text],
+                &format!("{}\"}}", &of_old[..of_old.find("\",\"n\"").unwrap_or_default()]),
+            ),
+            refused("sealed, and ct stands twice", &[&old_text], &of_old.replace('{', r#"{"ct":"","#)),
+            refused("nothing", &["plain"], ""),
+            refused("a secret of 31 bytes", &["plain"], &plain.replace(secret, &base64([1; 31]))),
+            refused(
+                "a secret twice",
+                &["plain"],
+                &plain.replace('{', &format!(r#"{{"sharedSecret":"{secret}","#)),
+            ),
+            refused(
+                "a time with a sign",
+                &["plain"],
+                &plain.replace(&created.to_string(), &format!("-{created}")),
+            ),
+            refused("an identity that is no key", &["plain"], &plain.replace('}', r#","identity":"AAAA"}"#)),
             refused("no record", &["plain"], "{}"),
             refused("no JSON", &["plain"], "record"),
             refused("a member is missing", &["plain"], &no_keys),
