@@ -214,6 +214,8 @@ pub(super) fn requests() -> Made<File> {
             one(
                 "a session id of another variant",
                 good.clone().header(sid, "11111111-2222-4333-c444-555555555555").refused(NoSession),
+            ),
+            one(
                 "a session id with its URN",
                 good.clone().header(sid, format!("urn:uuid:{id}")).refused(NoSession),
             ),
