@@ -302,6 +302,7 @@ fn server(file: &Vector, vector: &Vector) -> Result<(), String> {
         vector.get("maxBody").map_or(default.max_body, |_| vector.number("maxBody").try_into().unwrap());
     let server = Server::new(ServerOptions {
         strict: vector.flag("strict", default.strict),
+        nonces_for_session: vector.flag("noncesForSession", default.nonces_for_session),
         require_signed_lifecycle: vector.flag("requireSignedLifecycle", default.require_signed_lifecycle),
         max_body,
         ..default

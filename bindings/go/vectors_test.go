@@ -421,6 +421,9 @@ func runSteps(file, of vector, store Store) error {
 	if of.has("strict") && !of.flag("strict") {
 		options = append(options, WithUnsignedRequests())
 	}
+	if of.flag("noncesForSession") {
+		options = append(options, WithNoncesForSession())
+	}
 	if of.flag("requireSignedLifecycle") {
 		options = append(options, WithSignedLifecycle())
 	}

@@ -574,6 +574,17 @@ pub(super) fn replay() -> Made<File> {
             )
             .with("strict", false),
             vector(
+                "a body that comes again under a signature of whoever has the HMAC key",
+                vec![
+                    first.clone().body(sealed_body(&session, &a, b"{}")?).opens(b"{}"),
+                    signed(&a, NOW + minute)?
+                        .body(sealed_body(&session, &a, b"{}")?)
+                        .refused(ReplayNonceReused),
+                    signed(&a, session.expires_ms() - 1)?.refused(ReplayNonceReused),
+                ],
+            )
+            .with("noncesForSession", true),
+            vector(
                 "no more nonces than can be remembered, and none forgotten",
                 vec![
                     first.admitted(),

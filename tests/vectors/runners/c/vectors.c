@@ -235,6 +235,9 @@ static void server(const json_t *file, const json_t *vector) {
   if (has(vector, "strict")) {
     ok(nen_server_options_set_strict(options, flag(vector, "strict")));
   }
+  if (has(vector, "noncesForSession")) {
+    ok(nen_server_options_set_nonces_for_session(options, flag(vector, "noncesForSession")));
+  }
   if (has(vector, "requireSignedLifecycle")) {
     ok(nen_server_options_set_require_signed_lifecycle(options, flag(vector, "requireSignedLifecycle")));
   }

@@ -17,6 +17,7 @@ async function sequence(file, vector, { store, storeKeys = ['plain'] }) {
     storeKeys,
     ...vector.option('maxBody'),
     strict: vector.flag('strict', true),
+    noncesForSession: vector.flag('noncesForSession', false),
     requireSignedLifecycle: vector.flag('requireSignedLifecycle', false),
     log: () => {},
   });

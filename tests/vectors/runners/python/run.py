@@ -225,6 +225,7 @@ class Host:
     def __init__(self, file: Vector, vector: Vector, *, in_steps: bool) -> None:
         self.server = nen.Server(
             strict=vector.flag("strict"),
+            nonces_for_session=vector.flag("noncesForSession"),
             require_signed_lifecycle=vector.flag("requireSignedLifecycle"),
             max_body=vector.count("maxBody"),
         )
