@@ -4,7 +4,6 @@
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,12 +89,10 @@ def run_client(client: Client, url: str, steps: list[str] | None, log: Path) -> 
     return Cell(len(expected & Counter(passed)), expected.total(), complaints)
 
 
-def run_server(
-    server: Server, clients: list[Client], environment: Mapping[str, str]
-) -> tuple[dict[Client, Cell], list[str]]:
+def run_server(server: Server, clients: list[Client]) -> tuple[dict[Client, Cell], list[str]]:
     """Run each of these clients against a server: their cells, and everything that is wrong."""
     steps = STEPS + FAULT_STEPS if server.name == FAULT_SERVER else STEPS
-    variables = {**environment, "NEN_REDIS_URL": server.database.url if server.database else ""}
+    variables = {"NEN_REDIS_URL": server.database.url if server.database else ""}
     cells: dict[Client, Cell] = {}
     complaints: list[str] = []
     try:
