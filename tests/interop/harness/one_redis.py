@@ -26,6 +26,7 @@ SESSION_MS = 3_600_000
 WINDOW_MS = 30_000
 RECORD = {"sharedSecret", "hmacKey", "createdAt"}
 RECORD_MAY_HOLD = {"expiresAt", "identity"}
+STEP_SECONDS = 60
 # A question to the store may take 2 s, and one request may ask several before the store is away.
 AWAY_SECONDS = 2 + 1
 BACK_SECONDS = 5
@@ -82,7 +83,7 @@ class Suite:
 
     async def _step(self, name: str, run: Callable[[], Awaitable[str]]) -> Result:
         try:
-            return Result(name, await asyncio.wait_for(run(), 60))
+            return Result(name, await asyncio.wait_for(run(), STEP_SECONDS))
         except Exception as error:  # noqa: BLE001 - whatever fails fails the step
             return Result(name, "", " ".join(f"{type(error).__name__}: {error}".split()))
 

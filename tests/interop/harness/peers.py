@@ -53,14 +53,18 @@ def running(name: str, log: Path, environment: Mapping[str, str]) -> Iterator[st
         log.open("w") as file,
         subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=file) as process,
     ):
-        url = _url_of(process)
+        try:
+            url = _url_of(process, log)
+        except BaseException:
+            process.kill()
+            raise
         try:
             yield url
         finally:
-            _stop(process)
+            _stop(process, log)
 
 
-def _url_of(process: subprocess.Popen[bytes]) -> str:
+def _url_of(process: subprocess.Popen[bytes], log: Path) -> str:
     """Wait until a server says where it listens."""
     limit = Timer(START_SECONDS, process.kill)
     limit.start()
@@ -70,20 +74,19 @@ def _url_of(process: subprocess.Popen[bytes]) -> str:
                 return match[1].decode()
     finally:
         limit.cancel()
-    process.kill()
-    msg = f"ended before it listened, or did not listen within {START_SECONDS} s"
+    msg = f"ended before it listened, or did not listen within {START_SECONDS} s: its log is {log}"
     raise PeerError(msg)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], log: Path) -> None:
     """Stop a server, which it must do soon after SIGTERM. Any third status tells of a crash or is a sanitizer's."""
     process.terminate()
     try:
         status = process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
-        msg = f"did not stop within {STOP_SECONDS} s of SIGTERM"
+        msg = f"did not stop within {STOP_SECONDS} s of SIGTERM: its log is {log}"
         raise PeerError(msg) from None
     if status not in (0, -signal.SIGTERM):
-        msg = f"ended with status {status}"
+        msg = f"ended with status {status}: its log is {log}"
         raise PeerError(msg)
