@@ -89,6 +89,7 @@ test-core: ## the core and the C ABI's Rust side
 
 test-vectors: $(RUSTVECTORS) $(PYNEN) $(NODE) $(CPEERS) $(GOPEERS) ## that every language passes the vectors, and no wrong ones
 	cd python && $(BIN)/mypy --scripts-are-modules ../tests/vectors/check ../tests/vectors/independent
+	cd python && $(BIN)/mypy --explicit-package-bases ../tests/vectors/runners/python
 	$(BIN)/python tests/vectors/check
 
 test-abi: $(LIBNEN) ## libnen from C: sanitizers, valgrind, exported symbols
@@ -107,7 +108,6 @@ test-python: $(PYNEN) ## the Python package, over real sockets and a real Redis
 	@scripts/require redis-server=redis-server
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet --numprocesses 4
 	cd python && MYPYPATH=../tests/interop:../tests/interop/cryptography $(BIN)/mypy --explicit-package-bases ../tests/interop
-	cd python && $(BIN)/mypy --explicit-package-bases ../tests/vectors/runners/python
 
 test-package: $(WHEEL) $(PYNEN) $(NODE) $(RUNTIMES) ## the Python and Node packages as they are installed, on every version at hand
 	@scripts/require readelf=binutils unzip=unzip
@@ -196,7 +196,7 @@ $(VALKEY): $(VENV) tests/interop/valkey.txt
 
 $(RUSTVECTORS): $(CORE) tests/vectors.rs
 	@mkdir -p $(@D)
-	cp "$$(cargo test --quiet --no-run --test vectors --message-format json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')" $@
+	cp "$$(cargo test --quiet --no-run --test vectors --message-format json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')" $@
 
 $(PYNEN): $(VENV) $(PYTHON_CODE)
 	export $(RELEASE) && cd python && VIRTUAL_ENV=$(CURDIR)/.venv PATH=$(BIN):$$PATH maturin develop --quiet --release --locked
