@@ -10,6 +10,7 @@ client showed each step against each server, and each server stopped as it shoul
 import argparse
 import os
 import secrets
+import signal
 import sys
 from base64 import b64encode
 from collections.abc import Mapping
@@ -97,6 +98,8 @@ def main() -> int:
     clients = [*map(Client, callers), *(Client(name, "wire") for name in with_role("wire") if name in callers)]
     shared = [name for name in servers if name not in IN_MEMORY]
 
+    # Whoever ends this program ends servers and databases with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     LOGS.mkdir(parents=True, exist_ok=True)
     sound = True
     if not chosen.one_redis:

@@ -29,8 +29,7 @@ RECORD_MAY_HOLD = {"expiresAt", "identity"}
 STEP_SECONDS = 60
 # A question to the store may take 2 s, and one request may ask several before the store is away.
 AWAY_SECONDS = 2 + 1
-BACK_SECONDS = 5
-TRAFFIC_SECONDS = 0.3
+ADMIT_SECONDS = 5
 PAUSE_SECONDS = 0.05
 
 LIVE, DEAD, REPLAYED, AWAY = "200", "401 ISO-2002", "409 ISO-5001", "503 ISO-9001"
@@ -217,14 +216,14 @@ class Suite:
         traffic = {server: Traffic() for server in self.servers}
         tasks = [asyncio.create_task(self.call(server, callers[server], traffic[server])) for server in self.servers]
         try:
-            await asyncio.sleep(TRAFFIC_SECONDS)
+            await asyncio.gather(*(self.admitting(server, traffic[server]) for server in self.servers))
             victims = [await self.caller(server) for server in self.servers]
             take_away()
             try:
                 away = await self.away(callers, traffic, victims)
             finally:
                 bring_back()
-            back = await asyncio.gather(*(self.back(server, traffic[server]) for server in self.servers))
+            back = await asyncio.gather(*(self.admitting(server, traffic[server]) for server in self.servers))
         finally:
             for task in tasks:
                 task.cancel()
@@ -285,12 +284,12 @@ class Suite:
         ]
         return [max(times) for times in zip(*rounds, strict=True)]
 
-    async def back(self, server: str, seen: Traffic) -> float:
-        """Wait until a server admits a call again."""
+    async def admitting(self, server: str, seen: Traffic) -> float:
+        """Wait until a server admits one more call."""
         start, before = time.monotonic(), len(seen.admitted)
         while len(seen.admitted) == before:
-            seen_so_far = f"{server} is not back after {BACK_SECONDS} s: it answered {dict(seen.verdicts)}"
-            assert time.monotonic() - start < BACK_SECONDS, seen_so_far
+            seen_so_far = f"{server} admits nothing for {ADMIT_SECONDS} s: it answered {dict(seen.verdicts)}"
+            assert time.monotonic() - start < ADMIT_SECONDS, seen_so_far
             await asyncio.sleep(PAUSE_SECONDS)
         return time.monotonic() - start
 

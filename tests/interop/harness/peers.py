@@ -54,14 +54,11 @@ def running(name: str, log: Path, environment: Mapping[str, str]) -> Iterator[st
         subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=file) as process,
     ):
         try:
-            url = _url_of(process, log)
+            yield _url_of(process, log)
         except BaseException:
             process.kill()
             raise
-        try:
-            yield url
-        finally:
-            _stop(process, log)
+        _stop(process, log)
 
 
 def _url_of(process: subprocess.Popen[bytes], log: Path) -> str:
