@@ -69,6 +69,14 @@ impl Reader {
             signature: STANDARD.encode(signature),
         }
     }
+
+    /// A signed request, and a body that is sealed under a guess.
+    fn forge(&self, method: &str, target: &str) -> (SignedHeaders, String) {
+        let nonce = Nonce::from_bytes([8; 12]);
+        let headers = self.sign(method, target, &STANDARD.encode([8; 12]), NOW);
+        let body = json!({ "ct": STANDARD.encode(self.0.seal(&nonce, b"{}").unwrap()) });
+        (headers, body.to_string())
+    }
 }
 
 impl World {
@@ -120,9 +128,7 @@ fn a_reader_of_the_handshake_signs_and_neither_opens_nor_seals() {
     let nonce = STANDARD.decode(member(&answer, "n")).unwrap().try_into().unwrap();
     assert!(reader.0.open(&Nonce::from_bytes(nonce), &sealed).is_err());
 
-    let nonce = Nonce::from_bytes([8; 12]);
-    let headers = reader.sign("POST", "/api/pay", &STANDARD.encode([8; 12]), NOW);
-    let body = json!({ "ct": STANDARD.encode(reader.0.seal(&nonce, b"{}").unwrap()) }).to_string();
+    let (headers, body) = reader.forge("POST", "/api/pay");
     let exchange = service.admit("POST", "/api/pay", &headers, NOW).unwrap();
     assert_eq!(exchange.open(body.as_bytes()).unwrap_err().code(), Code::CryptoDecryptFailed);
 }
@@ -185,9 +191,10 @@ fn an_identity_keeps_him_from_being_the_client_to_the_server() {
 
     // What he recorded he can send again: that session bears the identity, and takes no body of his.
     let reader = Reader::of(&service.shake_hands(handshake.body()).unwrap());
-    let headers = reader.sign("GET", "/api/balance", &STANDARD.encode([1; 12]), NOW);
-    let exchange = service.admit("GET", "/api/balance", &headers, NOW).unwrap();
+    let (headers, body) = reader.forge("POST", "/api/pay");
+    let exchange = service.admit("POST", "/api/pay", &headers, NOW).unwrap();
     assert!(exchange.session().identity().is_some());
+    assert_eq!(exchange.open(body.as_bytes()).unwrap_err().code(), Code::CryptoDecryptFailed);
 }
 
 #[test]

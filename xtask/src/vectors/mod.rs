@@ -1,7 +1,8 @@
 //! The test vectors of the protocol, `tests/vectors/*.json`: every one from fixed seeds, with one expectation each.
 //!
 //! Codes, canonical strings, nonces of streams and the sealing of records are written here from the specification, and
-//! only the primitives are the core's: a mistake on either side shows in the runners, which hold the library against it.
+//! only the primitives are the core's: a mistake on either side shows in the runners, which hold the library against
+//! them.
 
 // The data are fixed: a slice that is out of range is a mistake that has to stop the generator, and a table is long.
 #![allow(clippy::indexing_slicing, clippy::too_many_lines, clippy::format_collect)]
