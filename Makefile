@@ -107,7 +107,6 @@ test-examples: $(CPEERS) ## the server and the client in C: sanitizers, sessions
 test-python: $(PYNEN) ## the Python package, over real sockets and a real Redis
 	@scripts/require redis-server=redis-server
 	cd python && $(BIN)/mypy && MYPYPATH=. $(BIN)/python -m mypy.stubtest nen && $(BIN)/pytest --quiet --numprocesses 4
-	cd python && MYPYPATH=../tests/interop:../tests/interop/cryptography $(BIN)/mypy --explicit-package-bases ../tests/interop
 
 test-package: $(WHEEL) $(PYNEN) $(NODE) $(RUNTIMES) ## the Python and Node packages as they are installed, on every version at hand
 	@scripts/require readelf=binutils unzip=unzip
@@ -134,6 +133,7 @@ test-docs: $(PYNEN) $(NODE) $(TREE) ## that the examples in README.md run as the
 
 test-interop: interop-build ## the short form of interop: each server and client once, and all servers on one Redis
 	@scripts/require redis-server=redis-server
+	cd python && MYPYPATH=../tests/interop:../tests/interop/cryptography $(BIN)/mypy --explicit-package-bases ../tests/interop
 	@tests/interop/run --short
 
 test-demo: $(PYNEN) $(NODE) $(DEMO) ## that the demo tells its story without a terminal, too
