@@ -67,9 +67,17 @@ def print_table(rows: list[list[str]]) -> None:
 
 def some_pairs(servers: list[Server], clients: list[Client]) -> dict[Server, list[Client]]:
     """Put every server against a client and every client against a server, of another name where that can be."""
+
+    def shifted(by: int) -> list[tuple[Server, Client]]:
+        count = max(len(servers), len(clients))
+        return [(servers[n % len(servers)], clients[(n + by) % len(clients)]) for n in range(count)]
+
+    def of_one_name(chosen: list[tuple[Server, Client]]) -> int:
+        return sum(server.name == client.name for server, client in chosen)
+
     pairs: dict[Server, list[Client]] = {server: [] for server in servers}
-    for number in range(max(len(servers), len(clients))):
-        pairs[servers[number % len(servers)]].append(clients[(number + 1) % len(clients)])
+    for server, client in min(map(shifted, range(len(clients))), key=of_one_name):
+        pairs[server].append(client)
     return pairs
 
 
