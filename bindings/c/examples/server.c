@@ -6,7 +6,7 @@
  *
  * PORT is the port to listen on, 0 for any. NEN_REDIS_URL, if set, is the Redis that keeps the sessions, and
  * NEN_STORE_KEYS the keys that seal them there, separated by commas: each of `openssl rand -base64 32`, the
- * one that seals first. Without it, or as `plain`, they are in the clear.
+ * one that seals first. Unset, or as `plain`, they are in the clear.
  *
  *     cc -std=c99 -D_DEFAULT_SOURCE server.c sealed_server.c redis_store.c -pthread -o server \
  *       $(pkg-config --cflags --libs nen libmicrohttpd jansson hiredis libcurl libcrypto)
@@ -177,7 +177,8 @@ static int32_t open_store(nen_store **out) {
   if (url == NULL || *url == '\0') {
     return nen_store_memory_new(0, 0, 0, out);
   }
-  return redis_store_new(url, keys == NULL || *keys == '\0' ? "plain" : keys, out);
+  /* One that is set and empty is no list: a secret that did not arrive must not turn the sealing off. */
+  return redis_store_new(url, keys == NULL ? "plain" : keys, out);
 }
 
 int main(void) {

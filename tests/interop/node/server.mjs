@@ -87,7 +87,7 @@ const store = redis ? new RedisSessionStore(redis) : new InMemorySessionStore();
 const storeKeys = process.env.NEN_STORE_KEYS;
 const protectedRoutes = nenListener(
   (request, response) => route(request)(request, response),
-  createNen({ store, ...(storeKeys && { storeKeys: storeKeys.split(',') }) }),
+  createNen({ store, ...(storeKeys !== undefined && { storeKeys: storeKeys.split(',') }) }),
 );
 
 const server = createServer((request, response) => {

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 import redis.asyncio
@@ -84,7 +84,7 @@ async def chat(body: Chat | None = None) -> StreamingResponse:
 
 
 def create_app(
-    *, store: SessionStore | None = None, store_keys: Iterable[str] = ("plain",), window_ms: int | None = None
+    *, store: SessionStore | None = None, store_keys: Sequence[str] = ("plain",), window_ms: int | None = None
 ) -> FastAPI:
     """Make the application, protected with these options of the middleware."""
     app = FastAPI()
@@ -101,7 +101,7 @@ def shared_store() -> SessionStore | None:
 
 def shared_store_keys() -> list[str]:
     """Find the keys under which the servers seal what they keep there."""
-    return (os.environ.get("NEN_STORE_KEYS") or "plain").split(",")
+    return os.environ.get("NEN_STORE_KEYS", "plain").split(",")
 
 
 class Server(uvicorn.Server):

@@ -39,7 +39,7 @@ func run() error {
 		return err
 	}
 	options := []nen.ServerOption{nen.WithProtect("/api/*"), nen.WithStore(store)}
-	if keys := os.Getenv("NEN_STORE_KEYS"); keys != "" {
+	if keys, isSet := os.LookupEnv("NEN_STORE_KEYS"); isSet {
 		options = append(options, nen.WithStoreKeys(strings.Split(keys, ",")...))
 	}
 	protected, err := nen.NewServer(options...)
