@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, TypeVar
 
 from nen import _events
@@ -53,10 +53,11 @@ class Options(TypedDict, total=False):
     store: SessionStore | None
     """Where sessions and used nonces are kept. Default: a :class:`nen.MemorySessionStore`, which serves one process and
     has limits for both."""
-    store_keys: Iterable[bytes | str]
+    store_keys: Sequence[bytes | str]
     """Under which keys a session's record is sealed before the store has it: the first seals, and all of them open.
-    Each is 32 bytes, their base64 as text, or ``"plain"``, which stands for records in the clear. Default
-    ``["plain"]``. A :class:`nen.MemorySessionStore` keeps no records, so that they mean nothing to it."""
+    Each is 32 bytes, their base64 as text, or ``"plain"``, which stands for records in the clear; in a list or a tuple,
+    since the order counts. Default ``["plain"]``. A :class:`nen.MemorySessionStore` keeps no records, so that they mean
+    nothing to it."""
     store_timeout_ms: int
     """How long one question to the store may take, in milliseconds; then the request is answered with ISO-9001. Default
     2,000. It does not concern a :class:`nen.MemorySessionStore`."""

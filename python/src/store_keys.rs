@@ -6,7 +6,7 @@ use nen::{InvalidOption, StoreKey};
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
-    types::{PyBytes, PyString},
+    types::{PyBytes, PySequence, PyString},
 };
 
 use crate::error::run;
@@ -19,10 +19,10 @@ impl<'py> FromPyObject<'_, 'py> for StoreKeys {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        // Their items would be characters and numbers.
+        // The items of one key would be characters or numbers. A set has no first key: which one seals would be chance.
         let is_one_key = value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>();
-        if value.is_none() || is_one_key {
-            let given = if is_one_key { "one key" } else { "None" };
+        if is_one_key || value.cast::<PySequence>().is_err() {
+            let given = if is_one_key { "one key" } else { &*value.get_type().name()?.to_string() };
             let why = format!(
                 "store_keys must be a list of keys, as [key], and is {given}; without the option, or with [\"plain\"], \
                  records are in the clear"

@@ -193,7 +193,7 @@ async def nothing(*_: Any) -> None:
 
 SHORT = b64encode(RAW[:31]).decode()
 REFUSED = {
-    "none": (None, TypeError, "None"),
+    "none": (None, TypeError, "NoneType"),
     "no-list": (OLD, TypeError, "one key"),
     "no-list-of-bytes": (RAW, TypeError, "one key"),
     "empty": ([], ValueError, "empty"),
@@ -210,7 +210,9 @@ REFUSED = {
     "surrogates": (["\ud800"], ValueError, "base64 of 32 bytes"),
     "another-spelling": (["PLAIN"], ValueError, "the word plain"),
     "number": ([7], TypeError, "int"),
-    "a-number": (7, TypeError, ""),
+    "a-number": (7, TypeError, "int"),
+    "no-order": ({OLD, "plain"}, TypeError, "set"),
+    "read-once": (iter([OLD]), TypeError, "list_iterator"),
 }
 
 
@@ -225,8 +227,8 @@ def test_what_is_no_list_of_keys_is_refused(middleware: Any, keys: Any, kind: ty
         assert secret.strip() not in "".join(map(str, (caught.value, caught.value.__cause__, caught.value.__context__)))
 
 
-def test_keys_come_from_any_iterable_and_are_shown_by_nothing() -> None:
-    middleware = NenMiddleware(nothing, store_keys=(key for key in (OLD, RAW, "plain")))
+def test_keys_are_shown_by_nothing() -> None:
+    middleware = NenMiddleware(nothing, store_keys=(OLD, RAW, "plain"))
     everything = repr([vars(middleware), vars(vars(middleware)["_guard"]), nen.Server(store_keys=[OLD])])
     assert "Server object at 0x" in everything
     assert not any(word in everything for word in (OLD, RAW.decode(), RAW.hex()))
