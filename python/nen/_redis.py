@@ -23,9 +23,10 @@ class RedisSessionStore(SyncCommands):
     ``client`` is a ``redis.Redis`` or ``redis.asyncio.Redis``, or a ``RedisCluster`` of either kind, however it decodes
     responses. It stays yours to close. The methods of the store are coroutine functions if those of the client are.
 
-    Whoever can read the Redis can read what is sealed: protect it as you protect the servers. Let it evict nothing
-    (``maxmemory-policy noeviction``): a nonce that is evicted lets a recorded request in again. Asynchronous
-    replication has the same effect for what was not copied when a replica takes over. Do not read from replicas.
+    Without the option ``store_keys``, whoever can read the Redis can read what is sealed: protect it as you protect the
+    servers. Let it evict nothing (``maxmemory-policy noeviction``): a nonce that is evicted lets a recorded request in
+    again. Asynchronous replication has the same effect for what was not copied when a replica takes over. Do not read
+    from replicas.
 
     :raises TypeError: if ``client`` is no client of Redis.
     """

@@ -29,10 +29,10 @@ export interface NodeRedisClient extends Client {
  * sentinel. It stays yours to connect and to close. Listen to its `error` events: of a node-redis client to which nobody
  * listens, the first one ends the process.
  *
- * Whoever can read the Redis can read what is sealed: protect it as you protect the servers. Let it evict nothing
- * (`maxmemory-policy noeviction`): a nonce that is evicted lets a recorded request in again. Asynchronous replication
- * has the same effect for what was not copied when a replica takes over. Do not read from replicas, nor through a cache
- * of the client.
+ * Without the option `storeKeys`, whoever can read the Redis can read what is sealed: protect it as you protect the
+ * servers. Let it evict nothing (`maxmemory-policy noeviction`): a nonce that is evicted lets a recorded request in
+ * again. Asynchronous replication has the same effect for what was not copied when a replica takes over. Do not read
+ * from replicas, nor through a cache of the client.
  *
  * While Redis is away, requests are answered with ISO-9001 within `storeTimeoutMs`; sessions are not lost. Both libraries
  * keep the commands back until it returns, and these pile up: give a node-redis client `disableOfflineQueue: true`, and
