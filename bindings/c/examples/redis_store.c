@@ -136,6 +136,10 @@ static int32_t get(void *context, const char *id, size_t id_len, uint64_t now_ms
   if (reply->type == REDIS_REPLY_STRING) {
     code = nen_store_keys_read(redis->keys, id, id_len, (const uint8_t *)reply->str, reply->len,
                                NEN_DEFAULT_SESSION_TTL_MS, &session);
+    if (code != NEN_OK) {
+      /* Servers whose keys differ must be heard, and by the code alone Redis might be away. */
+      fprintf(stderr, "redis: %s\n", nen_last_detail());
+    }
   }
   if (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_NIL) {
     code = NEN_ISO_STORE_UNAVAILABLE;
