@@ -222,6 +222,19 @@ fn an_optional_identity_can_be_stripped_and_the_key_of_a_rotation_exchanged() {
     assert!(mine.establish(handshake, answer.status, &answer.body, NOW).is_ok());
 }
 
+#[test]
+fn a_session_that_a_server_made_without_an_identity_is_good_at_one_of_its_store_that_requires_it() {
+    let world = World::new(ServerOptions::default());
+    let request = Call::new("GET", "/admin").seal(&world.client, None, NOW).unwrap();
+    let strict =
+        Server::new(ServerOptions { identities: IdentityPolicy::Required, ..ServerOptions::default() })
+            .unwrap();
+    let service = Service { server: strict, store: world.service.store };
+    assert!(service.shake_hands(Client::default().handshake().unwrap().body()).is_err());
+    let exchange = service.admit("GET", "/admin", &request.headers, NOW).unwrap();
+    assert!(exchange.session().identity().is_none());
+}
+
 // ── what the signature and the seal do not bind ─────────────────────────────────────────────────────────
 
 #[test]
