@@ -8,9 +8,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, from_slice, json};
 
 use nen::{
-    Call, Client, ClientOptions, Code, Endpoint, Exchange, Identity, IdentityPolicy, LifecycleCall,
-    MemoryStore, Nonce, Outcome, RequestHeaders, Result, SealedRequest, Server, ServerOptions, Session,
-    SessionId, SignedHeaders,
+    Call, Client, ClientOptions, Code, Endpoint, Exchange, Identity, IdentityKey, IdentityPolicy,
+    LifecycleCall, MemoryStore, Nonce, Outcome, RequestHeaders, Result, SealedRequest, Server, ServerOptions,
+    Session, SessionId, SignedHeaders,
 };
 
 const NOW: u64 = 1_763_750_000_000;
@@ -223,7 +223,7 @@ fn an_optional_identity_can_be_stripped_and_the_key_of_a_rotation_exchanged() {
 }
 
 #[test]
-fn a_session_that_a_server_made_without_an_identity_is_good_at_one_of_its_store_that_requires_it() {
+fn a_session_without_the_identity_that_a_server_asks_for_is_none_to_it_whoever_made_it() {
     let world = World::new(ServerOptions::default());
     let request = Call::new("GET", "/admin").seal(&world.client, None, NOW).unwrap();
     let strict =
@@ -231,8 +231,33 @@ fn a_session_that_a_server_made_without_an_identity_is_good_at_one_of_its_store_
             .unwrap();
     let service = Service { server: strict, store: world.service.store };
     assert!(service.shake_hands(Client::default().handshake().unwrap().body()).is_err());
-    let exchange = service.admit("GET", "/admin", &request.headers, NOW).unwrap();
-    assert!(exchange.session().identity().is_none());
+    let refused = service.admit("GET", "/admin", &request.headers, NOW).map(|_| ()).unwrap_err();
+    assert_eq!(refused.code(), Code::SessionInvalidOrExpired);
+    let none = RequestHeaders { session: request.headers.as_received().session, ..RequestHeaders::default() };
+    let target = "/api/nen/status";
+    let status =
+        service.server.respond(&service.store, Endpoint::Status, none, "GET", target, b"", NOW).unwrap();
+    assert_eq!((status.status, &status.body[..]), (401, &br#"{"valid":false}"#[..]));
+}
+
+#[test]
+fn an_identity_that_is_taken_off_the_list_is_refused_at_once() {
+    let (identity, other) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+    let only = |key: &IdentityKey| IdentityPolicy::Only([key.clone()].into());
+    let options = |key| ServerOptions { identities: only(key), ..ServerOptions::default() };
+    let (key, others) = (identity.public_key().clone(), other.public_key().clone());
+    let service = Service::new(options(&key));
+    let client = Client::new(ClientOptions { identity: Some(identity.into()), ..ClientOptions::default() });
+    let handshake = client.handshake().unwrap();
+    let answer = service.shake_hands(handshake.body()).unwrap();
+    client.establish(handshake, 200, &answer, NOW).unwrap();
+    let sent = |service: &Service| {
+        let request = Call::new("GET", "/admin").seal(&client, None, NOW).unwrap();
+        service.admit("GET", "/admin", &request.headers, NOW).map(|_| ()).map_err(|error| error.code())
+    };
+    assert_eq!(sent(&service), Ok(()));
+    let service = Service { server: Server::new(options(&others)).unwrap(), store: service.store };
+    assert_eq!(sent(&service), Err(Code::SessionInvalidOrExpired));
 }
 
 // ── what the signature and the seal do not bind ─────────────────────────────────────────────────────────

@@ -48,7 +48,7 @@ impl Server {
         session: Option<Arc<Session>>,
         now_ms: u64,
     ) -> Result<Verified> {
-        let session = live(request, session, now_ms)?;
+        let session = self.live(request, session, now_ms)?;
         let (nonce, nonce_text) = request.headers.nonce()?;
         let end_of_window = match request.headers.signature()? {
             Some(signature) => {
@@ -103,7 +103,7 @@ impl Server {
         if request.headers.signature.is_some() {
             return self.verify(request, session, now_ms).map(Some);
         }
-        live(request, session, now_ms)?;
+        self.live(request, session, now_ms)?;
         if self.options.require_signed_lifecycle {
             return Err(Error::new(
                 Code::AuthSignatureMissing,
@@ -111,6 +111,33 @@ impl Server {
             ));
         }
         Ok(None)
+    }
+
+    /// The request's session, if it lives and this server would have made it. Servers of one store may ask for different
+    /// identities, and a key that is taken off the list is to be refused at once. Errors: ISO-2002; ISO-9001 if the store
+    /// handed out another session.
+    fn live(
+        &self,
+        request: &Request<'_>,
+        session: Option<Arc<Session>>,
+        now_ms: u64,
+    ) -> Result<Arc<Session>> {
+        let session = session
+            .filter(|session| !session.is_expired(now_ms))
+            .ok_or(Error::new(Code::SessionInvalidOrExpired, "no live session under this id"))?;
+        if session.id() != request.id {
+            return Err(Error::new(
+                Code::StoreUnavailable,
+                "the store handed out a session under another id",
+            ));
+        }
+        match self.check_identity(session.identity()) {
+            Ok(()) => Ok(session),
+            Err(_) => Err(Error::new(
+                Code::SessionInvalidOrExpired,
+                "the session lives, and its client has no identity that this server admits",
+            )),
+        }
     }
 
     /// Reads the timestamp and checks it against the clock. Errors: ISO-3003.
@@ -124,17 +151,6 @@ impl Server {
         }
         Ok(timestamp_ms)
     }
-}
-
-/// The request's session, if it lives. Errors: ISO-2002; ISO-9001 if the store handed out another session.
-fn live(request: &Request<'_>, session: Option<Arc<Session>>, now_ms: u64) -> Result<Arc<Session>> {
-    let session = session
-        .filter(|session| !session.is_expired(now_ms))
-        .ok_or(Error::new(Code::SessionInvalidOrExpired, "no live session under this id"))?;
-    if session.id() != request.id {
-        return Err(Error::new(Code::StoreUnavailable, "the store handed out a session under another id"));
-    }
-    Ok(session)
 }
 
 /// A request that is authentic. It must still claim its nonce.

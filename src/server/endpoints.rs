@@ -103,7 +103,7 @@ impl Server {
         }
     }
 
-    fn check_identity(&self, identity: Option<&IdentityKey>) -> Result<()> {
+    pub(super) fn check_identity(&self, identity: Option<&IdentityKey>) -> Result<()> {
         let refused = |detail| Err(Error::new(Code::AuthIdentitySignatureInvalid, detail));
         match (&self.options.identities, identity) {
             (IdentityPolicy::Optional, _) | (IdentityPolicy::Required, Some(_)) => Ok(()),
