@@ -117,8 +117,9 @@ impl StoreKey {
 /// Under which keys a server seals its sessions' records in a store that is not its own memory: the first seals, and all
 /// of them open. Whoever reads the store then reads no key of a session, and whoever writes to it makes no session.
 ///
-/// A key is replaced in three steps, each on all servers before the next: the new one last, then first, then alone.
-/// Sealing is turned on in the same way: `plain` stands for records in the clear, which is also the default.
+/// A key is replaced in three steps, each on all servers before the next: the new one last, then first, then
+/// alone once the sessions that the old one sealed have ended. Sealing is turned on in the same way: `plain` stands for
+/// records in the clear, which is also the default.
 pub struct StoreKeys(Vec<StoreKey>);
 
 impl Default for StoreKeys {

@@ -20,8 +20,9 @@ pub struct nen_store_keys(StoreKeys);
 /// the word "plain", which stands for records in the clear. The first one seals, and all of them open. The caller wipes
 /// the text.
 ///
-/// A key is replaced in three steps, each on all servers before the next: the new one last, then first, then alone.
-/// Sealing is turned on in the same way, with "plain" as the old one.
+/// A key is replaced in three steps, each on all servers before the next: the new one last, then first, then
+/// alone once the sessions that the old one sealed have ended. Sealing is turned on in the same way, with "plain" as the
+/// old one.
 ///
 /// Errors: NEN_ERR_NULL, NEN_ERR_UTF8; NEN_ERR_OPTION if it is no such list.
 #[unsafe(no_mangle)]
