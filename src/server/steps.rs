@@ -53,11 +53,12 @@ pub enum Step {
     /// This session kept until its end: [`Reply::Stored`].
     Set(Arc<Session>),
     /// The second session kept in place of the first, which stays if that fails: [`Reply::Stored`]. Never asked after
-    /// [`EndpointCall::without_replace`].
+    /// [`EndpointCall::without_replace`](super::EndpointCall::without_replace).
     Replace(SessionId, Arc<Session>),
     /// This session removed: [`Reply::Stored`].
     Delete(SessionId),
-    /// Nothing: [`AdmitCall::into_exchange`], [`EndpointCall::into_answer`].
+    /// Nothing: [`AdmitCall::into_exchange`](super::AdmitCall::into_exchange),
+    /// [`EndpointCall::into_answer`](super::EndpointCall::into_answer).
     Answer,
 }
 
