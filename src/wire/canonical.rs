@@ -53,13 +53,18 @@ pub fn pathname(target: &str) -> Option<&str> {
         target
     } else {
         let (scheme, rest) = target.split_once("://")?;
-        let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-        scheme.bytes().all(in_scheme).then_some(())?;
-        rest.find(['/', '?']).and_then(|start| rest.get(start..)).unwrap_or_default()
+        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        (is_scheme(scheme) && !authority.is_empty()).then_some(path)?
     };
     let path = origin_form.split('?').next().filter(|path| !path.is_empty()).unwrap_or("/");
     let may_travel = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
     target.bytes().all(may_travel).then_some(path)
+}
+
+/// The scheme of a URI (RFC 3986 §3.1).
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 /// A method is a token (RFC 9110 §5.6.2).
@@ -93,6 +98,7 @@ mod tests {
             ("https://example.org/a/b?c", "/a/b"),
             ("http://example.org", "/"),
             ("http://example.org?x", "/"),
+            ("coap+tcp://example.org/a", "/a"),
         ] {
             assert_eq!(pathname(target), Some(path), "{target}");
         }
@@ -113,6 +119,11 @@ mod tests {
             "/a#b",
             "/a?b#c",
             "http://a#b",
+            "https:///a",
+            "https://?a",
+            "://host/a",
+            "1x://host/a",
+            "h_p://host/a",
         ] {
             assert_eq!(canonical("GET", target), None, "{target:?}");
         }
