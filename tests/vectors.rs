@@ -287,7 +287,10 @@ fn handshake_request(file: &Vector, vector: &Vector) -> Result<(), String> {
 fn handshake_answer(file: &Vector, vector: &Vector) -> Result<(), String> {
     let handshake = derandomized::handshake(&file.array("clientDraws"), None).unwrap();
     let session = handshake.finish(vector.status(), &vector.bytes("body"), file.number("nowMs"));
-    vector.expect(session, |session| equal(session.id().to_text().as_str(), vector.text("sid")))
+    vector.expect(session, |session| {
+        equal(session.id().to_text().as_str(), vector.text("sid"))?;
+        equal(session.seal(&Nonce::from_bytes([0; 12]), b"nen").unwrap(), vector.bytes("sealed"))
+    })
 }
 
 fn identity_key(_: &Vector, vector: &Vector) -> Result<(), String> {
@@ -353,6 +356,12 @@ fn step(server: &Server, store: &MemoryStore, request: &Vector) -> Result<(), St
             let answer = server.respond(store, endpoint, headers, method, target, &body, now);
             request.expect(answer, |answer| {
                 equal(answer.status, request.status())?;
+                if request.contains_key("members") {
+                    let answer: Vector = serde_json::from_slice(&answer.body).unwrap();
+                    let mut names = request.list("members");
+                    names.sort();
+                    return equal(answer.keys().map(|name| name.as_bytes().to_vec()).collect(), names);
+                }
                 equal(std::str::from_utf8(&answer.body).unwrap(), request.text("answer"))
             })
         }

@@ -11,9 +11,11 @@ import (
 	"errors"
 	flags "flag"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -369,7 +371,11 @@ func checkHandshakeAnswer(file, of vector) error {
 	defer session.close()
 	return of.expect(err, func() error {
 		id, err := session.id()
-		return errors.Join(err, same(id, of.text("sid")))
+		if err != nil {
+			return err
+		}
+		sealed, err := session.seal(make([]byte, NonceSize), []byte("nen"))
+		return errors.Join(same(id, of.text("sid")), sameResult(sealed, err, of.octets("sealed")))
 	})
 }
 
@@ -482,9 +488,26 @@ func runStep(server *Server, of vector) error {
 	default:
 		status, answer, err := server.respond(context.Background(), endpoint, request, body)
 		return of.expect(err, func() error {
+			if of.has("members") {
+				return errors.Join(same(status, int(of.number("status"))), sameMembers(answer, of.list("members")))
+			}
 			return errors.Join(same(status, int(of.number("status"))), sameBytes(answer, of.octets("answer")))
 		})
 	}
+}
+
+// sameMembers compares the names of the members of a JSON object.
+func sameMembers(object []byte, names [][]byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		return err
+	}
+	expected := make([]string, 0, len(names))
+	for _, name := range names {
+		expected = append(expected, string(name))
+	}
+	slices.Sort(expected)
+	return same(strings.Join(slices.Sorted(maps.Keys(members)), ","), strings.Join(expected, ","))
 }
 
 // ── clients ─────────────────────────────────────────────────────────────────────────────────────────────────────────

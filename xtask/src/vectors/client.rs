@@ -336,6 +336,15 @@ pub(super) fn streams() -> Made<File> {
             ),
             bad("a frame of another stream", &data(&[&first, &elsewhere.frames[1], &end]), 1, NotOpened),
             bad("plain text", "data: secure\n\n", 0, NotBase64),
+            bad("a line that does not end", &format!("data: {}", "A".repeat(200)), 0, TooLong)
+                .with("maxChunk", 10u64),
+            bad(
+                "lines of one frame that together are too long",
+                &"data: AAAAAAAAAAAA\n".repeat(8),
+                0,
+                TooLong,
+            )
+            .with("maxChunk", 10u64),
             bad("a comment that is too long", &format!(": {}\n{good}", "x".repeat(100)), 0, TooLong)
                 .with("maxChunk", 10u64),
             bad("a chunk that is too long by one byte", &good, 0, TooLong).with("maxChunk", 6u64),

@@ -231,7 +231,12 @@ pub(super) fn answers() -> Made<File> {
     let (answer, sid) = (played.answer.as_str(), played.session.id().to_text());
     let of =
         |name: &str, status: u16, body: &[u8]| Object::named(name).with("status", status).bytes("body", body);
-    let taken = |name, status, body: &str| of(name, status, body.as_bytes()).with("sid", sid.as_str());
+    let taken = |name, status, body: &str| -> Made<Object> {
+        let handshake = nen::derandomized::handshake(&played.client_draws, None)?;
+        let session = handshake.finish(status, body.as_bytes(), NOW)?;
+        let sealed = session.seal(&Nonce::from_bytes([0; 12]), b"nen")?;
+        Ok(of(name, status, body.as_bytes()).with("sid", sid.as_str()).hex("sealed", sealed))
+    };
     let bad = |name, body: &str| of(name, 200, body.as_bytes()).error(Code::HandshakeBadResponse);
     let member = |name: &str| {
         let start = answer.find(&format!("\"{name}\":\"")).unwrap_or_default() + name.len() + 4;
@@ -241,10 +246,10 @@ pub(super) fn answers() -> Made<File> {
     let turned = base64(flipped(nen::primitives::base64_decode(ct)?, 7));
     let error = |code: Code| String::from_utf8(nen::Answer::error(&nen::Error::new(code, "")).into_body());
     let vectors = vec![
-        taken("200", 200, answer),
-        taken("201", 201, answer),
-        taken("a ciphertext with a bit turned, which shows later", 200, &answer.replace(ct, &turned)),
-        taken("unknown members are ignored", 200, &answer.replace('}', r#","future":1}"#)),
+        taken("200", 200, answer)?,
+        taken("201", 201, answer)?,
+        taken("a ciphertext with a bit turned, which shows later", 200, &answer.replace(ct, &turned))?,
+        taken("unknown members are ignored", 200, &answer.replace('}', r#","future":1}"#))?,
         bad("no body", ""),
         bad("no JSON", "<html>"),
         bad("no sid", &answer.replace("\"sid\"", "\"id\"")),

@@ -102,6 +102,16 @@ pub(super) fn records() -> Made<File> {
                 &["plain"],
                 &plain.replace(&created.to_string(), &format!("\"{created}\"")),
             ),
+            refused(
+                "a time with a fraction",
+                &["plain"],
+                &plain.replace(&created.to_string(), &format!("{created}.0")),
+            ),
+            refused(
+                "a time with an exponent",
+                &["plain"],
+                &plain.replace(&created.to_string(), &format!("{}e3", created / 1000)),
+            ),
             refused("a key that is no base64", &["plain"], &plain.replace("=\"", "\"")),
         ],
     })

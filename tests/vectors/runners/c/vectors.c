@@ -150,7 +150,11 @@ static void handshake_answer(const json_t *file, const json_t *vector) {
   int32_t code = nen_handshake_finish(handshake_of(file, own_buffer()), (uint16_t)number(vector, "status"),
                                       OF(octets(vector, "body")), number(file, "nowMs"), session);
   if (succeeds(vector, code)) {
+    static const uint8_t zero[NEN_NONCE_SIZE];
+    nen_buffer *sealed = own_buffer();
     equal_id(*session, text(vector, "sid"));
+    ok(nen_session_seal(*session, zero, sizeof zero, (const uint8_t *)"nen", 3, sealed));
+    equal("sealed", content(*sealed), octets(vector, "sealed"));
   }
 }
 
@@ -200,6 +204,18 @@ static nen_request_headers picked_headers(const json_t *request) {
   return picked;
 }
 
+/* The answer has these members and no other. */
+static void equal_members(bytes answer, const json_t *request) {
+  const json_t *object = parsed(answer), *names = array(request, "members");
+  equal_number("members", json_object_size(object), json_array_size(names));
+  for (size_t i = 0; i < json_array_size(names); i++) {
+    const char *name = json_string_value(json_array_get(names, i));
+    if (name == NULL || !has(object, name)) {
+      fail("a member is missing");
+    }
+  }
+}
+
 static void step(const nen_server *server, const nen_store *store, const json_t *request) {
   uint64_t now = number(request, "nowMs");
   nen_str method = text(request, "method"), target = text(request, "target");
@@ -223,7 +239,11 @@ static void step(const nen_server *server, const nen_store *store, const json_t 
                               out);
     if (succeeds(request, code)) {
       equal_number("status", status, number(request, "status"));
-      equal("answer", content(*out), text_bytes(request, "answer"));
+      if (has(request, "members")) {
+        equal_members(content(*out), request);
+      } else {
+        equal("answer", content(*out), text_bytes(request, "answer"));
+      }
     }
   }
 }

@@ -53,6 +53,10 @@ export function handshakeAnswer(file, vector) {
   const [status, body] = [vector.number('status'), vector.bytes('body')];
   return vector.expect(
     () => client.establish(drawn, status, body, file.number('nowMs')),
-    () => equal(client.sessionId, vector.text('sid')),
+    () => {
+      const session = binding.Session.ofClient(client);
+      equal(session.sid, vector.text('sid'));
+      equal(session.seal(ZERO, Buffer.from('nen')), vector.bytes('sealed'));
+    },
   );
 }

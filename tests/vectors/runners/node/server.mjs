@@ -48,6 +48,9 @@ function request(guard, step) {
       () => guard.respond(route, incoming, body),
       (answer) => {
         equal(answer.status, step.number('status'));
+        if (step.has('members')) {
+          return equal(Object.keys(JSON.parse(answer.body)).sort(), step.list('members').map(String).sort());
+        }
         equal(answer.body.toString(), step.text('answer'));
       },
     );

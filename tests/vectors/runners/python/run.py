@@ -189,10 +189,12 @@ def handshake_request(file: Vector, vector: Vector) -> None:
 def handshake_answer(file: Vector, vector: Vector) -> None:
     """Finish a handshake by what a server answers."""
     begun, now_ms = _native.derandomized_handshake(file.octets("clientDraws")), file.number("nowMs")
-    vector.expect(
-        lambda: begun.finish(vector.number("status"), vector.octets("body"), now_ms=now_ms),
-        lambda session: equal(session.id, vector.text("sid")),
-    )
+
+    def compare(session: nen.Session) -> None:
+        equal(session.id, vector.text("sid"))
+        equal(session.seal(bytes(nen.NONCE_SIZE), b"nen"), vector.octets("sealed"))
+
+    vector.expect(lambda: begun.finish(vector.number("status"), vector.octets("body"), now_ms=now_ms), compare)
 
 
 def identity_key(_: Vector, vector: Vector) -> None:
@@ -280,6 +282,9 @@ def step(host: Host, request: Vector) -> None:
 
     def compare(answer: nen.Answer) -> None:
         equal(answer.status, request.number("status"))
+        if "members" in request:
+            equal({name.encode() for name in json.loads(answer.body)}, set(request.many("members")))
+            return
         equal(answer.body, request.octets("answer"))
 
     def opened(plaintext: bytes | None) -> None:

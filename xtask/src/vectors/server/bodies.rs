@@ -70,6 +70,7 @@ pub(crate) fn bodies() -> Made<File> {
             refused("text after the object", format!("{good}1").as_bytes(), BadFormat)?,
             refused("a byte order mark", format!("\u{feff}{good}").as_bytes(), BadFormat)?,
             refused("no UTF-8", &[good.as_bytes(), b"\xff"].concat(), BadFormat)?,
+            refused("a form feed after the object", format!("{good}\u{c}").as_bytes(), BadFormat)?,
             refused("white space alone", b" ", BadFormat)?,
             refused("an array", format!(r#"["{text}"]"#).as_bytes(), BadFormat)?,
             refused("null in place of an object", b"null", BadFormat)?,

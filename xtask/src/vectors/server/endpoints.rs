@@ -36,7 +36,8 @@ pub(crate) fn endpoints() -> Made<File> {
     file(
         "endpoints",
         "Requests to the session endpoints on a clock, each sequence to a server that begins with the two sessions: \
-         status and body of the answer, or the code of the error. A status of 404 has a body of the server's own.",
+         status and body of the answer, or the code of the error. Of an answer that no two servers give alike, members \
+         are the names of its members. A status of 404 has a body of the server's own.",
         vec![
             one("status, not signed", asks()),
             one("status, signed", signed("status", "GET", status)?.answered(200, VALID)),
@@ -127,6 +128,40 @@ pub(crate) fn endpoints() -> Made<File> {
             require(vector(
                 "terminate, not signed, where it must be",
                 vec![terminate.refused(AuthSignatureMissing)],
+            )),
+            vector(
+                "a rotation replaces the session",
+                vec![
+                    rotate.clone().body(Played::shared()?.body).established(),
+                    get.answered(401, NOT_VALID),
+                    signed("after it", METHOD, TARGET)?.refused(SessionInvalidOrExpired),
+                    rotate.clone().body(Played::shared()?.body).refused(SessionInvalidOrExpired),
+                ],
+            ),
+            require(vector(
+                "a rotation, signed, where it must be",
+                vec![
+                    signed("rotate", "POST", "/api/nen/rotate")?.body(Played::shared()?.body).established(),
+                    get.answered(401, NOT_VALID),
+                ],
+            )),
+            vector(
+                "a handshake leaves other sessions alone",
+                vec![
+                    bare("POST", "/api/nen/handshake")?
+                        .without(sid)
+                        .body(Played::shared()?.body)
+                        .established(),
+                    asks(),
+                ],
+            ),
+            one(
+                "status with an empty session header",
+                get.clone().header(sid, "").refused(SessionHeaderMissing),
+            ),
+            require(one(
+                "status, not signed, of a session that is not there, where it must be",
+                get.clone().header(sid, unknown).answered(401, NOT_VALID),
             )),
             vector(
                 "a rotation without a key loses nothing",

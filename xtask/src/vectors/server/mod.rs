@@ -135,6 +135,11 @@ impl Sent {
         self.step().with("status", status).with("answer", body)
     }
 
+    /// A handshake's or a rotation's answer, of which only the members are the same each time.
+    fn established(&self) -> Object {
+        self.step().with("status", 200u16).with("members", vec!["sid", "ct", "hmac"])
+    }
+
     /// Under the prefix, and no endpoint.
     fn not_found(&self) -> Object {
         self.step().with("status", 404u16)
