@@ -59,7 +59,7 @@ function objectOf(body) {
 
 const bodyOf = async (response) => new Uint8Array(await response.arrayBuffer());
 
-const SESSION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const SESSION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 // ── Keys ─────────────────────────────────────────────────────────────────────────────────────────────────
 
