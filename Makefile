@@ -194,9 +194,10 @@ $(VALKEY): $(VENV) tests/interop/valkey.txt
 	  --requirement tests/interop/valkey.txt
 	$(DONE)
 
-$(RUSTVECTORS): $(CORE) tests/vectors.rs
+$(RUSTVECTORS): $(CORE) $(wildcard tests/vectors/runners/rust/*)
 	@mkdir -p $(@D)
-	cp "$$(cargo test --quiet --no-run --test vectors --message-format json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')" $@
+	cargo build --quiet --package nen-vectors
+	cp $(TARGET)/debug/nen-vectors $@
 
 $(PYNEN): $(VENV) $(PYTHON_CODE)
 	export $(RELEASE) && cd python && VIRTUAL_ENV=$(CURDIR)/.venv PATH=$(BIN):$$PATH maturin develop --quiet --release --locked

@@ -44,7 +44,7 @@ const CHECKS: [(&str, Check); 14] = [
 
 fn main() -> ExitCode {
     let directory = env::var_os("NEN_VECTORS")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors"), PathBuf::from);
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.."), PathBuf::from);
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(&directory).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
