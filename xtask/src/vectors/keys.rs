@@ -20,6 +20,7 @@ pub(super) fn canonical_strings() -> Made<File> {
             .with("signature", base64(nen::primitives::hmac_sign(&key, canonical.as_bytes()))))
     };
     let signed = |name, target, path| case(name, "POST", target, path, NOW);
+    let unchanged = |name, target| signed(name, target, target);
     let refused = |name, method, target| {
         request(name, method, target, NOW, nonce.as_bytes()).error(Code::AuthSignatureInvalid)
     };
@@ -30,32 +31,24 @@ pub(super) fn canonical_strings() -> Made<File> {
                 key; methods and targets that cannot be signed.",
         shared: record_of(&session),
         vectors: vec![
-            signed("a path", "/api/secure-data", "/api/secure-data")?,
-            signed("the root", "/", "/")?,
-            signed("a slash at the end", "/api/secure-data/", "/api/secure-data/")?,
+            unchanged("a path", "/api/secure-data")?,
+            unchanged("the root", "/")?,
+            unchanged("a slash at the end", "/api/secure-data/")?,
             signed("a query", "/api/search?q=1&r=2", "/api/search")?,
             signed("an empty query", "/api/search?", "/api/search")?,
             signed("a query that holds a question mark and a slash", "/a?b?c=/d", "/a")?,
-            signed(
-                "percent-encoded letters",
-                "/api/notes/caf%C3%A9%20au%20lait",
-                "/api/notes/caf%C3%A9%20au%20lait",
-            )?,
-            signed("percent-encoded in lower case", "/api/notes/caf%c3%a9", "/api/notes/caf%c3%a9")?,
-            signed("a percent-encoded letter that needs no encoding", "/%61pi", "/%61pi")?,
-            signed("a percent-encoded slash", "/a%2Fb", "/a%2Fb")?,
-            signed("a percent-encoded question mark", "/a%3Fb", "/a%3Fb")?,
-            signed("dots", "/a/../b/./c", "/a/../b/./c")?,
-            signed("percent-encoded dots", "/a/%2e%2E/b", "/a/%2e%2E/b")?,
-            signed("empty segments", "//a///b//", "//a///b//")?,
-            signed("parameters of a segment", "/a;v=1/b,c", "/a;v=1/b,c")?,
-            signed("other marks", "/~a!$&'()*+,;=:@-._", "/~a!$&'()*+,;=:@-._")?,
-            signed("Japanese, as a browser sends it", "/%E5%BF%B5", "/%E5%BF%B5")?,
-            signed(
-                "behind a mount point, the external path",
-                "/service-a/v2/api/secure-data",
-                "/service-a/v2/api/secure-data",
-            )?,
+            unchanged("percent-encoded letters", "/api/notes/caf%C3%A9%20au%20lait")?,
+            unchanged("percent-encoded in lower case", "/api/notes/caf%c3%a9")?,
+            unchanged("a percent-encoded letter that needs no encoding", "/%61pi")?,
+            unchanged("a percent-encoded slash", "/a%2Fb")?,
+            unchanged("a percent-encoded question mark", "/a%3Fb")?,
+            unchanged("dots", "/a/../b/./c")?,
+            unchanged("percent-encoded dots", "/a/%2e%2E/b")?,
+            unchanged("empty segments", "//a///b//")?,
+            unchanged("parameters of a segment", "/a;v=1/b,c")?,
+            unchanged("other marks", "/~a!$&'()*+,;=:@-._")?,
+            unchanged("Japanese, as a browser sends it", "/%E5%BF%B5")?,
+            unchanged("behind a mount point, the external path", "/service-a/v2/api/secure-data")?,
             signed("absolute form", "https://example.com/api/x?y", "/api/x")?,
             signed("absolute form with a port", "http://example.com:8080/api", "/api")?,
             signed("absolute form without a path", "https://example.com", "/")?,
@@ -64,9 +57,9 @@ pub(super) fn canonical_strings() -> Made<File> {
             signed("absolute form of a scheme with marks", "coap+tcp://example.com/a", "/a")?,
             signed("absolute form with an IPv6 address", "http://[::1]:8080/a", "/a")?,
             signed("a URL in the query", "/a?next=https://example.com/b", "/a")?,
-            signed("a URL in the path", "/a/https://example.com/b", "/a/https://example.com/b")?,
-            signed("marks that a URL would encode", "/a\"<>[]^`{|}\\b", "/a\"<>[]^`{|}\\b")?,
-            signed("a percent sign alone", "/100%", "/100%")?,
+            unchanged("a URL in the path", "/a/https://example.com/b")?,
+            unchanged("marks that a URL would encode", "/a\"<>[]^`{|}\\b")?,
+            unchanged("a percent sign alone", "/100%")?,
             case("a method in lower case", "post", "/a", "/a", NOW)?,
             case("a method in mixed case", "PoSt", "/a", "/a", NOW)?,
             case("GET", "GET", "/a", "/a", NOW)?,
