@@ -5,7 +5,7 @@ use napi::{
     bindgen_prelude::{BufferSlice, ToNapiValue, TypeName},
     sys,
 };
-use nen::{Plaintext, SessionId};
+use nen::{Nonce, Plaintext, SessionId};
 
 /// Bytes that JavaScript receives as a `Buffer` of its own: copied, never external memory.
 pub struct Bytes(pub(crate) Vec<u8>);
@@ -81,6 +81,11 @@ pub(crate) fn unsigned(name: &str, value: f64) -> Result<u64> {
 /// A JavaScript number as a size in bytes.
 pub(crate) fn size(name: &str, value: f64) -> Result<usize> {
     Ok(usize::try_from(unsigned(name, value)?).unwrap_or(usize::MAX))
+}
+
+pub(crate) fn nonce_of(bytes: &[u8]) -> Result<Nonce> {
+    let invalid = |_| Error::new(Status::InvalidArg, "the nonce must be 12 bytes");
+    bytes.try_into().map(Nonce::from_bytes).map_err(invalid)
 }
 
 pub(crate) fn session_id(text: &str) -> Result<SessionId> {

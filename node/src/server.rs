@@ -8,12 +8,12 @@ use napi::{
 };
 use napi_derive::napi;
 use nen::{
-    AnswerHead, Claim, Code, Form, IdentityKey, IdentityPolicy, MemoryLimits, Nonce, NonceClaim, RequestHead,
+    AnswerHead, Claim, Code, Form, IdentityKey, IdentityPolicy, MemoryLimits, NonceClaim, RequestHead,
     RequestHeaders, Route, Store,
 };
 
 use crate::background::Background;
-use crate::convert::{Bytes, SecretBytes, SecretText, moment, session_id, size, unsigned};
+use crate::convert::{Bytes, SecretBytes, SecretText, moment, nonce_of, session_id, size, unsigned};
 use crate::error::{misuse, thrown};
 use crate::steps::{AdmitCall, EndpointCall};
 use crate::store_keys::StoreKeys;
@@ -184,9 +184,7 @@ pub fn nonce_key(sid: String, nonce: &[u8]) -> Result<String> {
 }
 
 fn nonce_claim(sid: &str, nonce: &[u8], until_ms: u64) -> Result<NonceClaim> {
-    let invalid = |_| Error::new(Status::InvalidArg, "the nonce must be 12 bytes");
-    let nonce = Nonce::from_bytes(nonce.try_into().map_err(invalid)?);
-    Ok(NonceClaim { session: session_id(sid)?, nonce, until_ms })
+    Ok(NonceClaim { nonce: nonce_of(nonce)?, session: session_id(sid)?, until_ms })
 }
 
 /// The body of an answer with an error: its code and message.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
-use nen::{Nonce, Plaintext, derandomized};
+use nen::{Plaintext, derandomized};
 
 use crate::client::{Client, Handshake};
-use crate::convert::{Bytes, SecretBytes, SecretText, moment};
+use crate::convert::{Bytes, SecretBytes, SecretText, moment, nonce_of};
 use crate::error::thrown;
 use crate::server::Server;
 
@@ -119,10 +119,6 @@ pub fn derandomized_accept(
     derandomized::accept(&server.inner, exact(draws)?, body, moment(now_ms)?)
         .map(|(session, answer)| Accepted { session, answer })
         .map_err(|error| thrown(env, error))
-}
-
-fn nonce_of(bytes: &[u8]) -> Result<Nonce> {
-    Ok(Nonce::from_bytes(*exact(bytes)?))
 }
 
 fn exact<const N: usize>(bytes: &[u8]) -> Result<&[u8; N]> {
